@@ -1,0 +1,26 @@
+//! The mail edge: SMTP, IMAP and POP3 over one driver.
+//!
+//! Each protocol has *wire* (octets to commands and back, no I/O), *session* (state and
+//! command in, answer out) and shares [`conn::Conn`], which owns socket, TLS, deadlines
+//! and the switch that ends a session. The protocols never import each other.
+
+pub mod conn;
+
+use crate::clock::Clock;
+use crate::directory::{Directory, Login};
+use crate::store::Store;
+use std::sync::Arc;
+
+/// What every mail session may use.
+pub struct Services {
+    /// Configuration as the mail services see it.
+    pub directory: Directory,
+    /// The one way in.
+    pub login: Login,
+    /// Messages at rest.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Our host name, as greetings and Received fields show it.
+    pub host: Arc<str>,
+}

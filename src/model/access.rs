@@ -1,0 +1,108 @@
+//! Who may come in how: protocols, their tri-state settings, POP3 policy, suspensions.
+//!
+//! These are the words; which level decides is worked out by `directory::effective`.
+//! Invariant: every enum's text form is the one that API, database and logs share.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Text that names none of the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not one of the known values")]
+pub struct UnknownWord;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// All values, in their order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The text form.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)+ }
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        }
+        impl FromStr for $name {
+            type Err = UnknownWord;
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text { $($text => Ok($name::$variant),)+ _ => Err(UnknownWord) }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words!(/// A way in to a mailbox.
+Protocol {
+    /// Reading on many devices (RFC 9051, RFC 3501).
+    Imap = "imap",
+    /// Fetching (RFC 1939).
+    Pop3 = "pop3",
+    /// Sending with login (RFC 6409).
+    Submission = "submission",
+});
+
+words!(/// What one level says about one protocol.
+ProtocolState {
+    /// Take what the level above says.
+    Inherit = "inherit",
+    /// On, unless a level above says otherwise by suspension.
+    Enabled = "enabled",
+    /// Off.
+    Disabled = "disabled",
+});
+
+words!(/// The level that decided an effective setting.
+SettingLevel {
+    /// Facteur's own default.
+    System = "system",
+    /// The domain's setting.
+    Domain = "domain",
+    /// The mailbox's own setting.
+    Mailbox = "mailbox",
+    /// A suspension, whatever the settings say.
+    Suspension = "suspension",
+});
+
+words!(/// What a suspension stops.
+SuspensionScope {
+    /// No login on any protocol; mail is still received.
+    Login = "login",
+    /// Submissions are refused; reading goes on.
+    SendReject = "send_reject",
+    /// Mail from outside is refused for now (`450 4.2.1`), so that senders retry.
+    Receive = "receive",
+});
+
+words!(/// What POP3's DELE does at QUIT.
+OnDelete {
+    /// The message is removed.
+    Delete = "delete",
+    /// The message moves to the Trash folder.
+    Trash = "trash",
+    /// The message stays; POP3 no longer lists it.
+    Keep = "keep",
+});
+
+/// The server's POP3 policy for a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pop3Policy {
+    /// What DELE does.
+    pub on_delete: OnDelete,
+    /// Days after its first retrieval by POP3 until a message is removed; `None` keeps it.
+    pub expire_days: Option<u16>,
+}
+
+impl Default for Pop3Policy {
+    fn default() -> Self {
+        Self { on_delete: OnDelete::Delete, expire_days: None }
+    }
+}

@@ -1,0 +1,173 @@
+//! Every bound of the system in one file, each with its unit and its source.
+//!
+//! A bound is a constant here, never a literal in code. Invariant: what is allowed
+//! before login is far below what is allowed after it.
+
+use std::time::Duration;
+
+// --- Addresses and names -------------------------------------------------------------
+
+/// Octets of a local part (RFC 5321 §4.5.3.1.1).
+pub const LOCAL_PART_OCTETS: usize = 64;
+/// Octets of a domain name (RFC 5321 §4.5.3.1.2, RFC 1035 §2.3.4).
+pub const DOMAIN_OCTETS: usize = 255;
+/// Octets of a folder's full name in UTF-8; 1000 is what clients are seen to survive.
+pub const FOLDER_NAME_OCTETS: usize = 1000;
+/// Levels of a folder name: bounds recursion in clients that build trees.
+pub const FOLDER_DEPTH: usize = 32;
+/// Folders in a mailbox: a LIST answer stays below a few hundred KiB.
+pub const FOLDERS_PER_MAILBOX: usize = 2000;
+/// Octets of a keyword (RFC 9051 §2.3.2 sets none; a name, not a document).
+pub const KEYWORD_OCTETS: usize = 128;
+
+// --- Messages ------------------------------------------------------------------------
+
+/// Octets of a message, announced by SIZE (RFC 1870) and APPENDLIMIT (RFC 7889).
+pub const MESSAGE_OCTETS: u64 = 50 * 1024 * 1024;
+/// Octets up to which a message is held in memory while it is received.
+pub const MESSAGE_IN_MEMORY_OCTETS: usize = 256 * 1024;
+/// Octets of a compressed body kept in a database row; larger ones are files.
+pub const BODY_INLINE_OCTETS: usize = 64 * 1024;
+/// MIME nesting; what lies deeper is one opaque leaf (Dovecot's default).
+pub const MIME_DEPTH: usize = 100;
+/// MIME parts of a message; further ones are part of the last leaf (Dovecot's default).
+pub const MIME_PARTS: usize = 10_000;
+/// Octets of one header field that is parsed; a longer one is kept but read as far as this.
+pub const HEADER_FIELD_OCTETS: usize = 128 * 1024;
+/// Octets of a whole header accepted over SMTP (552 5.3.4 beyond).
+pub const HEADER_OCTETS: usize = 1024 * 1024;
+/// Addresses of one header field that ENVELOPE shows (CVE-2024-23184 was about their number).
+pub const ENVELOPE_ADDRESSES: usize = 1000;
+/// Parameters of one MIME field that BODYSTRUCTURE shows (Dovecot's bound).
+pub const MIME_PARAMETERS: usize = 128;
+/// `Received` fields at which a message is looping (RFC 5321 §6.3 asks for at least 100; Postfix uses 50).
+pub const RECEIVED_HOPS: usize = 50;
+
+// --- Connections ---------------------------------------------------------------------
+
+/// Open connections from one network (an IPv4 address or an IPv6 /64) on all mail listeners.
+pub const CONNECTIONS_PER_NETWORK: usize = 50;
+/// Open connections in all; past it new ones get the protocol's busy answer.
+pub const CONNECTIONS: usize = 15_000;
+/// Sessions of one mailbox on one node.
+pub const SESSIONS_PER_MAILBOX: usize = 100;
+/// Time from connect to login on IMAP and POP3.
+pub const LOGIN_TIME: Duration = Duration::from_secs(60);
+/// Time for a TLS handshake.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(20);
+/// Time in which a peer must take what was written before it is dropped.
+pub const WRITE_TIME: Duration = Duration::from_secs(60);
+/// Idle time of IMAP after login (RFC 9051 §5.4: at least 30 minutes).
+pub const IMAP_IDLE_TIME: Duration = Duration::from_secs(31 * 60);
+/// Idle time of POP3 after login (RFC 1939 §3: at least 10 minutes).
+pub const POP3_IDLE_TIME: Duration = Duration::from_secs(10 * 60);
+/// Idle time of SMTP between commands (RFC 5321 §4.5.3.2.7: at least 5 minutes).
+pub const SMTP_IDLE_TIME: Duration = Duration::from_secs(5 * 60);
+/// Time for one block of DATA (RFC 5321 §4.5.3.2.5: 3 minutes).
+pub const SMTP_DATA_TIME: Duration = Duration::from_secs(3 * 60);
+/// From SIGTERM to exit.
+pub const DRAIN_TIME: Duration = Duration::from_secs(28);
+/// Octets queued for a peer before the session waits for it to read.
+pub const OUTPUT_OCTETS: usize = 64 * 1024;
+
+// --- SMTP ----------------------------------------------------------------------------
+
+/// Octets of an SMTP command line with CRLF (RFC 5321 §4.5.3.1.4: 512, plus extensions).
+pub const SMTP_LINE_OCTETS: usize = 4096;
+/// Octets read of an overlong line before the connection is closed.
+pub const OVERLONG_LINE_OCTETS: usize = 64 * 1024;
+/// Recipients of one transaction (RFC 5321 §4.5.3.1.8: at least 100; 452 4.5.3 beyond).
+pub const SMTP_RECIPIENTS: usize = 1000;
+/// Transactions of one connection (announced by LIMITS, RFC 9422).
+pub const SMTP_TRANSACTIONS: usize = 1000;
+/// Errors of one connection before it is closed with 421 (Postfix' hard error limit).
+pub const SMTP_ERRORS: usize = 20;
+/// NOOP, VRFY, RSET and the like in one connection (Postfix' junk command limit).
+pub const SMTP_JUNK_COMMANDS: usize = 100;
+/// How deep aliases may point to aliases.
+pub const ALIAS_DEPTH: usize = 10;
+/// Mailboxes that one address may fan out to.
+pub const ALIAS_FAN_OUT: usize = 1000;
+
+// --- IMAP ----------------------------------------------------------------------------
+
+/// Octets of a command line before login.
+pub const IMAP_LINE_BEFORE_LOGIN_OCTETS: usize = 8 * 1024;
+/// Octets of a command line after login.
+pub const IMAP_LINE_OCTETS: usize = 64 * 1024;
+/// Octets of all literals of a command before login.
+pub const IMAP_LITERALS_BEFORE_LOGIN_OCTETS: usize = 4 * 1024;
+/// Octets of one literal that is not a message.
+pub const IMAP_LITERAL_OCTETS: usize = 100 * 1024;
+/// Octets of all literals of a command, messages apart.
+pub const IMAP_LITERALS_OCTETS: usize = 1024 * 1024;
+/// Literals of a command, messages apart.
+pub const IMAP_LITERALS: usize = 1000;
+/// Nesting of parentheses before login.
+pub const IMAP_NESTING_BEFORE_LOGIN: usize = 32;
+/// Nesting of parentheses and of NOT/OR in SEARCH after login.
+pub const IMAP_NESTING: usize = 64;
+/// Messages of one MULTIAPPEND (RFC 3502 leaves it to the server).
+pub const IMAP_MULTIAPPEND: usize = 1000;
+/// BAD answers of one connection before it ends.
+pub const IMAP_ERRORS: usize = 50;
+
+// --- POP3 ----------------------------------------------------------------------------
+
+/// Octets of a command line (RFC 2449 §4: 255; SASL lines are longer, RFC 5034 §4).
+pub const POP3_LINE_OCTETS: usize = 4096;
+/// Errors of one connection before it ends.
+pub const POP3_ERRORS: usize = 20;
+
+// --- Login ---------------------------------------------------------------------------
+
+/// Octets of a password: bounds the work of hashing.
+pub const PASSWORD_OCTETS: usize = 256;
+/// Failed logins a minute from one network, over all protocols and the API.
+pub const FAILED_LOGINS_PER_MINUTE: u32 = 10;
+/// Failed logins a day from one network.
+pub const FAILED_LOGINS_PER_DAY: u32 = 50;
+/// Failed logins an hour on one mailbox from networks that never logged in to it.
+pub const FAILED_LOGINS_PER_MAILBOX_HOUR: u32 = 20;
+/// Password hashes computed at once, a core.
+pub const HASHES_PER_CORE: usize = 2;
+/// Logins that may wait for a hash; past it the answer is a temporary failure.
+pub const HASH_QUEUE: usize = 64;
+/// How long a verified password is remembered.
+pub const VERIFIED_PASSWORD_TIME: Duration = Duration::from_secs(300);
+/// Verified passwords remembered at once.
+pub const VERIFIED_PASSWORDS: u64 = 50_000;
+
+// --- HTTP ----------------------------------------------------------------------------
+
+/// Time for the header of a request.
+pub const HTTP_HEADER_TIME: Duration = Duration::from_secs(10);
+/// Time for a whole request and its answer.
+pub const HTTP_REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Octets of a request's header.
+pub const HTTP_HEADER_OCTETS: usize = 64 * 1024;
+/// Octets of a request's body.
+pub const HTTP_BODY_OCTETS: usize = 1024 * 1024;
+/// Open HTTP connections.
+pub const HTTP_CONNECTIONS: usize = 2000;
+/// Items of a page.
+pub const PAGE_ITEMS: usize = 1000;
+/// Items of a page when the caller names no limit.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// How long an Idempotency-Key is remembered.
+pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3600);
+
+// --- Store ---------------------------------------------------------------------------
+
+/// Writes that wait for one group commit.
+pub const COMMIT_QUEUE: usize = 4096;
+/// Writes of one group commit: bounds how long a commit holds the database.
+pub const COMMIT_BATCH: usize = 512;
+/// Octets of bodies of one group commit.
+pub const COMMIT_BATCH_OCTETS: usize = 16 * 1024 * 1024;
+/// Rows of one set-based read.
+pub const READ_BATCH: usize = 500;
+/// Octets of bodies of one set-based read.
+pub const READ_BATCH_OCTETS: usize = 1024 * 1024;
+/// Free bytes of the data folder below which no mail is accepted (452 4.3.1).
+pub const FREE_OCTETS: u64 = 256 * 1024 * 1024;

@@ -1,0 +1,24 @@
+//! The words of the system as types: addresses, domains, quotas, protocols, ids.
+//!
+//! Floor 0: no I/O, no clock, no randomness, no imports from other floors.
+//! Invariant: a value of any type here is valid; text is parsed once, at the edge.
+
+pub mod access;
+pub mod bounds;
+pub mod domain_name;
+pub mod email_address;
+pub mod flags;
+pub mod folder_name;
+pub mod ids;
+pub mod quota;
+pub mod revision;
+pub mod uid_set;
+
+pub use access::{Pop3Policy, Protocol, ProtocolState, SettingLevel, SuspensionScope};
+pub use domain_name::DomainName;
+pub use email_address::EmailAddress;
+pub use flags::Flags;
+pub use folder_name::FolderName;
+pub use quota::{Quota, Usage};
+pub use revision::{Revision, Touch};
+pub use uid_set::UidSet;

@@ -1,0 +1,214 @@
+//! Messages at rest: folders as logs, bodies by content, quota in the storing transaction.
+//!
+//! What it does not know: configuration (limits come in as values), protocols, MIME
+//! beyond the summary that `mime` makes. Invariants: a write that returned `Ok` is on
+//! disk, synced; UIDs and MODSEQs never go back or repeat; message rows never change.
+
+pub mod error;
+pub mod folder_state;
+pub mod requests;
+
+pub use error::StoreError;
+pub use folder_state::{Counts, FolderState, Row, StateDiff};
+pub use requests::*;
+
+use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
+use crate::model::{FolderName, Quota, UidSet, Usage};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Result of a store call.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The message store of this node; cheap to clone.
+#[derive(Clone)]
+pub struct Store {}
+
+/// An open folder: the view that all its sessions on this node share.
+#[derive(Clone)]
+pub struct Folder {
+    id: FolderId,
+    state: watch::Receiver<Arc<FolderState>>,
+}
+
+impl Folder {
+    /// Which folder this is.
+    pub fn id(&self) -> FolderId {
+        self.id
+    }
+
+    /// The newest committed state; marks it as seen for [`Folder::changed`].
+    pub fn state(&mut self) -> Arc<FolderState> {
+        self.state.borrow_and_update().clone()
+    }
+
+    /// Waits for a state newer than the one last taken by [`Folder::state`].
+    /// Cancel-safe. Returns `Err(NoSuchFolder)` once the folder is deleted.
+    pub async fn changed(&mut self) -> Result<()> {
+        self.state.changed().await.map_err(|_| StoreError::NoSuchFolder)
+    }
+}
+
+impl Store {
+    /// The mailbox's folders, sorted by name. Makes the default folders (INBOX, Sent,
+    /// Drafts, Junk, Trash, Archive) on the first call for a mailbox.
+    pub async fn folders(&self, mailbox: MailboxRef) -> Result<Vec<FolderInfo>> {
+        let _ = mailbox;
+        todo!()
+    }
+
+    /// Creates a folder and the missing levels above it (RFC 9051 §6.3.4).
+    pub async fn create_folder(&self, mailbox: MailboxRef, name: &FolderName, special_use: Option<SpecialUse>) -> Result<FolderInfo> {
+        let _ = (mailbox, name, special_use);
+        todo!()
+    }
+
+    /// Deletes a folder and its messages. A folder with folders below it becomes `\Noselect`
+    /// (RFC 9051 §6.3.5); INBOX is refused with `InboxImmutable`.
+    pub async fn delete_folder(&self, mailbox: MailboxRef, name: &FolderName) -> Result<()> {
+        let _ = (mailbox, name);
+        todo!()
+    }
+
+    /// Renames a folder with all below it; INBOX moves its messages instead (RFC 9051 §6.3.6).
+    pub async fn rename_folder(&self, mailbox: MailboxRef, from: &FolderName, to: &FolderName) -> Result<()> {
+        let _ = (mailbox, from, to);
+        todo!()
+    }
+
+    /// Sets or clears the subscription of a name, which need not exist (RFC 9051 §6.3.7).
+    pub async fn subscribe(&self, mailbox: MailboxRef, name: &FolderName, subscribed: bool) -> Result<()> {
+        let _ = (mailbox, name, subscribed);
+        todo!()
+    }
+
+    /// Names that are subscribed but have no folder.
+    pub async fn orphan_subscriptions(&self, mailbox: MailboxRef) -> Result<Vec<FolderName>> {
+        let _ = mailbox;
+        todo!()
+    }
+
+    /// Opens a folder; loads its view if no session on this node has it open.
+    pub async fn open(&self, mailbox: MailboxRef, folder: FolderId) -> Result<Folder> {
+        let _ = (mailbox, folder);
+        todo!()
+    }
+
+    /// Puts messages into a folder, all or none (APPEND, MULTIAPPEND).
+    pub async fn append(&self, mailbox: MailboxRef, quota: Quota, folder: FolderId, messages: Vec<NewMessage>) -> Result<Appended> {
+        let _ = (mailbox, quota, folder, messages);
+        todo!()
+    }
+
+    /// Delivers one body to the INBOX of many mailboxes in one transaction. A recipient
+    /// over its quota fails alone (`OverQuota`); the outer error means that nothing was stored.
+    pub async fn deliver(&self, body: Arc<StagedBody>, recipients: Vec<Delivery>) -> Result<Vec<Result<Appended>>> {
+        let _ = (body, recipients);
+        todo!()
+    }
+
+    /// Changes flags of existing messages: one small durable record, whatever their number.
+    pub async fn set_flags(&self, mailbox: MailboxRef, folder: FolderId, change: FlagChange) -> Result<FlagsChanged> {
+        let _ = (mailbox, folder, change);
+        todo!()
+    }
+
+    /// The flags that stand for these keywords in a folder, made where they are new.
+    /// `TooManyKeywords` when the folder's table is full.
+    pub async fn keywords(&self, mailbox: MailboxRef, folder: FolderId, names: &[String]) -> Result<crate::model::Flags> {
+        let _ = (mailbox, folder, names);
+        todo!()
+    }
+
+    /// Removes those of `uids` that bear `\Deleted`; returns what was removed and the MODSEQ.
+    pub async fn expunge(&self, mailbox: MailboxRef, folder: FolderId, uids: UidSet) -> Result<Expunged> {
+        let _ = (mailbox, folder, uids);
+        todo!()
+    }
+
+    /// Copies messages within a mailbox, all or none (RFC 9051 §6.4.7).
+    pub async fn copy(&self, mailbox: MailboxRef, quota: Quota, from: FolderId, uids: UidSet, to: FolderId) -> Result<Copied> {
+        let _ = (mailbox, quota, from, uids, to);
+        todo!()
+    }
+
+    /// Moves messages within a mailbox, all or none (RFC 6851, RFC 9051 §6.4.8).
+    pub async fn move_messages(&self, mailbox: MailboxRef, from: FolderId, uids: UidSet, to: FolderId) -> Result<Copied> {
+        let _ = (mailbox, from, uids, to);
+        todo!()
+    }
+
+    /// What is stored beside each message's body, in the order asked for; `None` for one that is gone.
+    /// Ask for at most [`crate::model::bounds::READ_BATCH`] at once.
+    pub async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Option<StoredMessage>>> {
+        let _ = ids;
+        todo!()
+    }
+
+    /// A message's octets (prefix and body), checksum verified, as a stream of chunks of at most 64 KiB.
+    pub async fn read(&self, id: MessageId) -> Result<MessageReader> {
+        let _ = id;
+        todo!()
+    }
+
+    /// Whole messages of less than [`crate::model::bounds::MESSAGE_IN_MEMORY_OCTETS`] each, in the order
+    /// asked for: the fast way for FETCH of many. An entry is `Err(TooLarge)` when it must be streamed
+    /// with [`Store::read`], `Err(Corrupt)` when its checksum is wrong.
+    pub async fn read_many(&self, ids: &[MessageId]) -> Result<Vec<Result<bytes::Bytes>>> {
+        let _ = ids;
+        todo!()
+    }
+
+    /// Starts to take in a message for mailboxes of one tenant; large ones go to disk as they come.
+    pub fn stage(&self, tenant: TenantId) -> Stager {
+        let _ = tenant;
+        todo!()
+    }
+
+    /// What a mailbox holds now.
+    pub async fn usage(&self, mailbox: MailboxId) -> Result<Usage> {
+        let _ = mailbox;
+        todo!()
+    }
+
+    /// What several mailboxes hold now, in the order asked for.
+    pub async fn usages(&self, mailboxes: &[MailboxId]) -> Result<Vec<Usage>> {
+        let _ = mailboxes;
+        todo!()
+    }
+
+    /// What POP3 has retrieved or hidden in a folder.
+    pub async fn pop3_marks(&self, mailbox: MailboxRef, inbox: FolderId) -> Result<Vec<Pop3Mark>> {
+        let _ = (mailbox, inbox);
+        todo!()
+    }
+
+    /// Ends a POP3 session: marks, deletions and moves to Trash in one transaction (RFC 1939 §6).
+    pub async fn pop3_finish(&self, mailbox: MailboxRef, inbox: FolderId, finish: Pop3Finish) -> Result<()> {
+        let _ = (mailbox, inbox, finish);
+        todo!()
+    }
+
+    /// Removes what POP3 retrieved before `cutoff` (Unix seconds); returns how many messages went.
+    pub async fn pop3_expire(&self, mailbox: MailboxRef, cutoff: i64) -> Result<u64> {
+        let _ = (mailbox, cutoff);
+        todo!()
+    }
+
+    /// Removes a mailbox and all it holds; idempotent. Sessions must have ended.
+    pub async fn delete_mailbox(&self, mailbox: MailboxId) -> Result<()> {
+        let _ = mailbox;
+        todo!()
+    }
+
+    /// False once a commit has failed: from then on every write is refused (`ReadOnly`)
+    /// until the process is restarted; also false when the disk is short of room.
+    pub fn accepts_mail(&self) -> bool {
+        todo!()
+    }
+
+    /// Finishes what is queued, syncs and closes.
+    pub async fn close(&self) {
+        todo!()
+    }
+}
