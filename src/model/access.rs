@@ -38,7 +38,7 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+
 
 words!(/// A way in to a mailbox.
 Protocol {
