@@ -28,7 +28,13 @@ pub struct Login {}
 
 impl Login {
     /// Verifies a name (an address) and password for a protocol from a network address.
-    pub async fn password(&self, protocol: Protocol, peer: IpAddr, name: &str, password: &[u8]) -> Result<Arc<MailboxConfig>, LoginError> {
+    pub async fn password(
+        &self,
+        protocol: Protocol,
+        peer: IpAddr,
+        name: &str,
+        password: &[u8],
+    ) -> Result<Arc<MailboxConfig>, LoginError> {
         let _ = (protocol, peer, name, password);
         todo!()
     }

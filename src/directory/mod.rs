@@ -104,7 +104,10 @@ pub struct Directory {}
 
 impl Directory {
     /// A mailbox by its address (aliases do not count).
-    pub async fn mailbox_by_address(&self, address: &EmailAddress) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
+    pub async fn mailbox_by_address(
+        &self,
+        address: &EmailAddress,
+    ) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
         let _ = address;
         todo!()
     }

@@ -87,7 +87,13 @@ pub enum OpenError {
 impl Sessions {
     /// Registers a signed-in session; looks at the newest configuration once more, so
     /// that a change between login and registration is not missed.
-    pub async fn open(&self, mailbox: Arc<MailboxConfig>, protocol: Protocol, peer: SocketAddr, tls: bool) -> Result<SessionGuard, OpenError> {
+    pub async fn open(
+        &self,
+        mailbox: Arc<MailboxConfig>,
+        protocol: Protocol,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Result<SessionGuard, OpenError> {
         let _ = (mailbox, protocol, peer, tls);
         todo!()
     }

@@ -5,10 +5,22 @@
 //! so nothing can keep it past its deadline or past the moment that configuration ends it.
 
 use crate::directory::{EndReason, SessionGuard};
+use crate::model::bounds;
+use crate::net::{Stream, Ticket};
 use bytes::BytesMut;
+use rustls::ServerConfig;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Octets asked from the socket at once.
+const READ_OCTETS: usize = 16 * 1024;
+/// How long the last words may take to be sent.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 /// Why a conversation stops being read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,37 +33,72 @@ pub enum Interrupt {
     Ended(EndReason),
 }
 
+/// What holds for every connection of a listener.
+#[derive(Clone)]
+pub struct ConnSettings {
+    /// The certificate for STARTTLS.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whether a login may come without TLS from loopback.
+    pub loopback_login: bool,
+    /// Cancelled when the server drains.
+    pub shutdown: CancellationToken,
+}
+
 /// A connection, before or after STARTTLS and login.
 pub struct Conn {
+    /// `None` only while TLS takes the stream over.
+    stream: Option<Stream>,
+    peer: SocketAddr,
+    settings: ConnSettings,
     input: BytesMut,
     out: Vec<u8>,
     guard: Option<Arc<SessionGuard>>,
+    _ticket: Option<Ticket>,
 }
 
 impl Conn {
+    /// A new connection; `ticket` is its place among all that are open.
+    pub fn new(stream: Stream, peer: SocketAddr, settings: ConnSettings, ticket: Option<Ticket>) -> Self {
+        Self {
+            stream: Some(stream),
+            peer,
+            settings,
+            input: BytesMut::new(),
+            out: Vec::new(),
+            guard: None,
+            _ticket: ticket,
+        }
+    }
+
+    /// A connection in memory, from loopback, login allowed; for tests of sessions.
+    pub fn in_memory(stream: tokio::io::DuplexStream) -> Self {
+        let settings = ConnSettings { tls: None, loopback_login: true, shutdown: CancellationToken::new() };
+        Self::new(Stream::Memory(stream), SocketAddr::from(([127, 0, 0, 1], 1)), settings, None)
+    }
+
     /// The other end.
     pub fn peer(&self) -> SocketAddr {
-        todo!()
+        self.peer
     }
 
     /// Whether TLS protects the conversation.
     pub fn is_tls(&self) -> bool {
-        todo!()
+        self.stream.as_ref().is_some_and(Stream::is_tls)
     }
 
-    /// TLS version and cipher for `Received` and logs, such as `TLSv1.3 TLS_AES_256_GCM_SHA384`.
+    /// TLS version and cipher for `Received` and logs, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
     pub fn tls_cipher(&self) -> Option<String> {
-        todo!()
+        self.stream.as_ref().and_then(Stream::tls_cipher)
     }
 
     /// Whether STARTTLS may be offered now: not yet TLS, and a certificate is there.
     pub fn may_start_tls(&self) -> bool {
-        todo!()
+        !self.is_tls() && self.settings.tls.is_some()
     }
 
     /// Whether a login may be offered now: TLS, or loopback where the settings allow it.
     pub fn may_login(&self) -> bool {
-        todo!()
+        self.is_tls() || (self.settings.loopback_login && self.peer.ip().to_canonical().is_loopback())
     }
 
     /// Octets received and not yet taken; the wire takes from the front (`split_to`, `advance`).
@@ -64,32 +111,86 @@ impl Conn {
         &mut self.out
     }
 
+    /// Input and output at once, for wires that answer while they take.
+    pub fn buffers(&mut self) -> (&mut BytesMut, &mut Vec<u8>) {
+        (&mut self.input, &mut self.out)
+    }
+
     /// Flushes, then waits until there is more in [`Conn::input`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Interrupt`]: the session has to end.
     pub async fn read_more(&mut self, within: Duration) -> Result<(), Interrupt> {
-        let _ = within;
-        todo!()
+        self.flush().await?;
+        let guard = self.guard.clone();
+        let shutdown = self.settings.shutdown.clone();
+        tokio::select! {
+            biased;
+            reason = ending(guard.as_deref(), &shutdown) => Err(Interrupt::Ended(reason)),
+            read = self.read_within(within) => read,
+        }
     }
 
     /// Like [`Conn::read_more`] for the inside of a message (DATA, BDAT, a literal of APPEND): it is
     /// not ended by configuration or shutdown, since what has started is finished.
+    ///
+    /// # Errors
+    /// [`Interrupt::Closed`] or [`Interrupt::TimedOut`].
     pub async fn read_on(&mut self, within: Duration) -> Result<(), Interrupt> {
-        let _ = within;
-        todo!()
+        self.write_out().await?;
+        self.read_within(within).await
     }
 
     /// Sends what is queued. `Ended` when the session must end (check at response boundaries).
+    ///
+    /// # Errors
+    /// [`Interrupt`]: the session has to end.
     pub async fn flush(&mut self) -> Result<(), Interrupt> {
-        todo!()
+        if let Some(reason) = self.guard.as_ref().and_then(|guard| guard.ending()) {
+            return Err(Interrupt::Ended(reason));
+        }
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let Some(guard) = self.guard.clone() else { return self.write_out().await };
+        // A peer that reads slowly must not outlive the switch that ends it.
+        tokio::select! {
+            biased;
+            written = self.write_out() => written,
+            reason = guard.ended() => Err(Interrupt::Ended(reason)),
+        }
     }
 
-    /// Sends what is queued once it passes [`crate::model::bounds::OUTPUT_OCTETS`]: the back-pressure of long answers.
+    /// Sends what is queued once it passes [`bounds::OUTPUT_OCTETS`]: the back-pressure of long answers.
+    ///
+    /// # Errors
+    /// [`Interrupt`]: the session has to end.
     pub async fn flush_if_full(&mut self) -> Result<(), Interrupt> {
-        if self.out.len() >= crate::model::bounds::OUTPUT_OCTETS { self.flush().await } else { Ok(()) }
+        if self.out.len() >= bounds::OUTPUT_OCTETS { self.flush().await } else { Ok(()) }
     }
 
     /// Sends what is queued, drops all unread input (RFC 3207 §4.2, RFC 9051 §11.1) and does the TLS handshake.
+    ///
+    /// # Errors
+    /// [`Interrupt::Closed`] when the handshake fails, [`Interrupt::TimedOut`] when it takes too long.
     pub async fn start_tls(&mut self) -> Result<(), Interrupt> {
-        todo!()
+        self.write_out().await?;
+        let (Some(config), Some(stream)) = (self.settings.tls.clone(), self.stream.take()) else {
+            return Err(Interrupt::Closed);
+        };
+        // What came in the same segment as STARTTLS was not protected: it must never be answered inside TLS.
+        self.input.clear();
+        match timeout(bounds::TLS_HANDSHAKE_TIME, stream.into_tls(config)).await {
+            Ok(Ok(stream)) => {
+                self.stream = Some(stream);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(peer = %self.peer, %error, "TLS handshake failed");
+                Err(Interrupt::Closed)
+            }
+            Err(_) => Err(Interrupt::TimedOut),
+        }
     }
 
     /// Ties the conversation to a signed-in session: from now on its end ends the reads and flushes here.
@@ -97,8 +198,122 @@ impl Conn {
         self.guard = Some(guard);
     }
 
+    /// The signed-in session, once there is one.
+    pub fn guard(&self) -> Option<&Arc<SessionGuard>> {
+        self.guard.as_ref()
+    }
+
     /// Sends what is queued within a short time, whatever ended the session, and closes.
-    pub async fn close(self) {
-        todo!()
+    pub async fn close(mut self) {
+        let _ = timeout(CLOSE_TIME, async {
+            self.write_out().await?;
+            let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
+            stream.shutdown().await.map_err(|_| Interrupt::Closed)
+        })
+        .await;
+    }
+
+    /// True when octets stand in the socket unread: for SMTP's early talkers (RFC 5321 §4.3.1).
+    pub async fn has_spoken(&mut self, within: Duration) -> bool {
+        !self.input.is_empty() || matches!(self.read_within(within).await, Ok(()) | Err(Interrupt::Closed))
+    }
+
+    async fn read_within(&mut self, within: Duration) -> Result<(), Interrupt> {
+        let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
+        match timeout(within, read_some(stream, &mut self.input)).await {
+            Ok(Ok(0)) | Ok(Err(_)) => Err(Interrupt::Closed),
+            Ok(Ok(_)) => Ok(()),
+            Err(_) => Err(Interrupt::TimedOut),
+        }
+    }
+
+    async fn write_out(&mut self) -> Result<(), Interrupt> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
+        let sent = timeout(bounds::WRITE_TIME, send_all(stream, &mut self.out)).await;
+        if self.out.capacity() > 2 * bounds::OUTPUT_OCTETS {
+            self.out.shrink_to(bounds::OUTPUT_OCTETS);
+        }
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Interrupt::Closed),
+            Err(_) => Err(Interrupt::TimedOut),
+        }
+    }
+}
+
+/// Reads once. An idle connection must hold no buffer, so memory is taken only when
+/// there is something to read: the first read goes to the stack.
+async fn read_some(stream: &mut Stream, input: &mut BytesMut) -> std::io::Result<usize> {
+    if input.is_empty() {
+        // Gives back what a large command left behind.
+        *input = BytesMut::new();
+        let read = first_octets(stream, input).await?;
+        return Ok(read);
+    }
+    input.reserve(READ_OCTETS);
+    stream.read_buf(input).await
+}
+
+/// Waits for octets without holding a buffer across the wait.
+fn first_octets<'a>(
+    stream: &'a mut Stream,
+    input: &'a mut BytesMut,
+) -> impl Future<Output = std::io::Result<usize>> + 'a {
+    use std::pin::Pin;
+    use tokio::io::{AsyncRead, ReadBuf};
+    std::future::poll_fn(move |cx| {
+        let mut octets = [0u8; READ_OCTETS];
+        let mut buf = ReadBuf::new(&mut octets);
+        match Pin::new(&mut *stream).poll_read(cx, &mut buf) {
+            std::task::Poll::Ready(Ok(())) => {
+                input.extend_from_slice(buf.filled());
+                std::task::Poll::Ready(Ok(buf.filled().len()))
+            }
+            std::task::Poll::Ready(Err(error)) => std::task::Poll::Ready(Err(error)),
+            std::task::Poll::Pending => std::task::Poll::Pending,
+        }
+    })
+}
+
+/// Sends and forgets what was sent as it goes, so that a cancelled call repeats nothing.
+async fn send_all(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut sent = Sent { out, octets: 0 };
+    while sent.octets < sent.out.len() {
+        let rest = sent.out.get(sent.octets..).unwrap_or_default();
+        match stream.write(rest).await? {
+            0 => return Err(std::io::ErrorKind::WriteZero.into()),
+            written => sent.octets += written,
+        }
+    }
+    stream.flush().await
+}
+
+/// Takes what was sent off the queue when dropped, also when the sending was cancelled.
+struct Sent<'a> {
+    out: &'a mut Vec<u8>,
+    octets: usize,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        self.out.drain(..self.octets.min(self.out.len()));
+    }
+}
+
+/// Waits until the session has to end.
+async fn ending(guard: Option<&SessionGuard>, shutdown: &CancellationToken) -> EndReason {
+    let ended = async {
+        match guard {
+            Some(guard) => guard.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        reason = ended => reason,
+        () = shutdown.cancelled() => EndReason::Shutdown,
     }
 }

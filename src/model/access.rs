@@ -39,7 +39,6 @@ macro_rules! words {
     };
 }
 
-
 words!(/// A way in to a mailbox.
 Protocol {
     /// Reading on many devices (RFC 9051, RFC 3501).

@@ -100,9 +100,21 @@ mod tests {
 
     #[test]
     fn what_is_no_domain_is_refused() {
-        for bad in
-            ["", "localhost", "a..b", ".a.b", "a.b.", "-a.b", "a-.b", "a_b.c", "1.2.3.4", "a b.c", "xn--a.example", "a.b\r\n", "[1.2.3.4]"]
-        {
+        for bad in [
+            "",
+            "localhost",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "-a.b",
+            "a-.b",
+            "a_b.c",
+            "1.2.3.4",
+            "a b.c",
+            "xn--a.example",
+            "a.b\r\n",
+            "[1.2.3.4]",
+        ] {
             assert!(bad.parse::<DomainName>().is_err(), "{bad:?}");
         }
     }

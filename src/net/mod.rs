@@ -1,1 +1,14 @@
-//! Placeholder until its first piece lands.
+//! Sockets and TLS, wrapped thinly: what a listener, a stream and a certificate are here.
+//!
+//! No protocol and no configuration of tenants. Invariant: everything that is accepted
+//! counts against a bound, and no stream is read or written without a deadline above it.
+
+pub mod admission;
+pub mod listener;
+pub mod stream;
+pub mod tls;
+
+pub use admission::{Admission, Ticket};
+pub use listener::bind;
+pub use stream::Stream;
+pub use tls::TlsIdentity;

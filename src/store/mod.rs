@@ -58,7 +58,12 @@ impl Store {
     }
 
     /// Creates a folder and the missing levels above it (RFC 9051 §6.3.4).
-    pub async fn create_folder(&self, mailbox: MailboxRef, name: &FolderName, special_use: Option<SpecialUse>) -> Result<FolderInfo> {
+    pub async fn create_folder(
+        &self,
+        mailbox: MailboxRef,
+        name: &FolderName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<FolderInfo> {
         let _ = (mailbox, name, special_use);
         todo!()
     }
@@ -95,7 +100,13 @@ impl Store {
     }
 
     /// Puts messages into a folder, all or none (APPEND, MULTIAPPEND).
-    pub async fn append(&self, mailbox: MailboxRef, quota: Quota, folder: FolderId, messages: Vec<NewMessage>) -> Result<Appended> {
+    pub async fn append(
+        &self,
+        mailbox: MailboxRef,
+        quota: Quota,
+        folder: FolderId,
+        messages: Vec<NewMessage>,
+    ) -> Result<Appended> {
         let _ = (mailbox, quota, folder, messages);
         todo!()
     }
@@ -115,7 +126,12 @@ impl Store {
 
     /// The flags that stand for these keywords in a folder, made where they are new.
     /// `TooManyKeywords` when the folder's table is full.
-    pub async fn keywords(&self, mailbox: MailboxRef, folder: FolderId, names: &[String]) -> Result<crate::model::Flags> {
+    pub async fn keywords(
+        &self,
+        mailbox: MailboxRef,
+        folder: FolderId,
+        names: &[String],
+    ) -> Result<crate::model::Flags> {
         let _ = (mailbox, folder, names);
         todo!()
     }
@@ -127,13 +143,26 @@ impl Store {
     }
 
     /// Copies messages within a mailbox, all or none (RFC 9051 §6.4.7).
-    pub async fn copy(&self, mailbox: MailboxRef, quota: Quota, from: FolderId, uids: UidSet, to: FolderId) -> Result<Copied> {
+    pub async fn copy(
+        &self,
+        mailbox: MailboxRef,
+        quota: Quota,
+        from: FolderId,
+        uids: UidSet,
+        to: FolderId,
+    ) -> Result<Copied> {
         let _ = (mailbox, quota, from, uids, to);
         todo!()
     }
 
     /// Moves messages within a mailbox, all or none (RFC 6851, RFC 9051 §6.4.8).
-    pub async fn move_messages(&self, mailbox: MailboxRef, from: FolderId, uids: UidSet, to: FolderId) -> Result<Copied> {
+    pub async fn move_messages(
+        &self,
+        mailbox: MailboxRef,
+        from: FolderId,
+        uids: UidSet,
+        to: FolderId,
+    ) -> Result<Copied> {
         let _ = (mailbox, from, uids, to);
         todo!()
     }

@@ -1,0 +1,88 @@
+//! A TCP stream, bare or inside TLS, as one type.
+//!
+//! Invariant: a stream never goes back from TLS to plain text.
+
+use rustls::ServerConfig;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// A connection's octet stream.
+pub enum Stream {
+    /// Plain TCP.
+    Plain(TcpStream),
+    /// TLS over TCP; boxed, since most of it is the session's state.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Memory, for tests that speak to a session without a socket.
+    Memory(DuplexStream),
+}
+
+impl Stream {
+    /// Does the server's side of a TLS handshake.
+    ///
+    /// # Errors
+    /// The handshake failed, or the stream is no plain TCP stream.
+    pub async fn into_tls(self, config: Arc<ServerConfig>) -> io::Result<Self> {
+        match self {
+            Self::Plain(tcp) => {
+                let tls = tokio_rustls::TlsAcceptor::from(config).accept(tcp).await?;
+                Ok(Self::Tls(Box::new(tls)))
+            }
+            Self::Tls(_) | Self::Memory(_) => Err(io::Error::other("TLS can only start on a plain stream")),
+        }
+    }
+
+    /// True inside TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// TLS version and cipher suite, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
+    pub fn tls_cipher(&self) -> Option<String> {
+        let Self::Tls(tls) = self else { return None };
+        let session = tls.get_ref().1;
+        let version = session.protocol_version()?;
+        let suite = session.negotiated_cipher_suite()?.suite();
+        Some(format!("{} {}", version.as_str()?, suite.as_str()?))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Memory(s) => Pin::new(s).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(s) => Pin::new(s).poll_write(cx, octets),
+            Self::Tls(s) => Pin::new(s).poll_write(cx, octets),
+            Self::Memory(s) => Pin::new(s).poll_write(cx, octets),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(s) => Pin::new(s).poll_flush(cx),
+            Self::Tls(s) => Pin::new(s).poll_flush(cx),
+            Self::Memory(s) => Pin::new(s).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Memory(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
