@@ -5,6 +5,7 @@
 //! and the switch that ends a session. The protocols never import each other.
 
 pub mod conn;
+pub mod imap;
 
 use crate::clock::Clock;
 use crate::directory::{Directory, Login};
