@@ -1,0 +1,7 @@
+//! Facteur from outside: the real binary over real sockets, on both databases.
+//!
+//! See `tests/README.md`. Nothing here may reach into the library.
+
+mod journeys;
+mod support;
+mod transcripts;

@@ -1,0 +1,196 @@
+//! The real binary on free ports with a data folder of its own; killed when dropped.
+//!
+//! Invariant: a `Server` that exists has said that it is ready.
+
+use super::database::{Backend, Database};
+use super::imap::Imap;
+use super::pop3::Pop3;
+use super::smtp::Smtp;
+use super::{Api, PATIENCE};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+/// The operator's password in tests.
+pub const OPERATOR_PASSWORD: &str = "operator-of-the-tests-1";
+
+const LISTENERS: [(&str, &str); 8] = [
+    ("http", "FACTEUR_HTTP"),
+    ("mx", "FACTEUR_MX"),
+    ("submission", "FACTEUR_SUBMISSION"),
+    ("submissions", "FACTEUR_SUBMISSIONS"),
+    ("imap", "FACTEUR_IMAP"),
+    ("imaps", "FACTEUR_IMAPS"),
+    ("pop3", "FACTEUR_POP3"),
+    ("pop3s", "FACTEUR_POP3S"),
+];
+
+/// A running Facteur.
+pub struct Server {
+    child: Child,
+    addresses: serde_json::Value,
+    output: Receiver<String>,
+    folder: tempfile::TempDir,
+    database: Option<Database>,
+}
+
+impl Server {
+    /// Starts on an empty data folder and an empty database.
+    pub fn start(backend: Backend) -> Self {
+        let folder = tempfile::Builder::new().prefix("facteur-test").tempdir().expect("a temporary folder");
+        let database = (backend == Backend::Postgres).then(Database::create);
+        let (child, output) = spawn(folder.path(), database.as_ref());
+        let mut server = Self { child, addresses: serde_json::Value::Null, output, folder, database };
+        server.await_ready();
+        server
+    }
+
+    /// Starts again on what is there.
+    pub fn restart(&mut self) {
+        assert!(self.child.try_wait().expect("the child's state").is_some(), "the server still runs");
+        (self.child, self.output) = spawn(self.folder.path(), self.database.as_ref());
+        self.await_ready();
+    }
+
+    /// Sends a signal (`TERM`, `KILL`) to the process.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "kill -{name}");
+    }
+
+    /// Waits until the process ends.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        // The channel closes when the process' output does, so this is no polling.
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.output.recv_timeout(left) {
+                Ok(_) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                    return self.child.wait().expect("the child ends");
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+            }
+        }
+        panic!("the server did not end in time");
+    }
+
+    /// Where a listener of this name listens.
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        let text = self.addresses.get(listener).and_then(|a| a.as_str());
+        text.unwrap_or_else(|| panic!("no listener {listener}")).parse().expect("an address")
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Nobody, as the API sees them.
+    pub fn anonymous(&self) -> Api {
+        Api::new(self.address("http"), None)
+    }
+
+    /// The operator, signed in.
+    pub fn operator(&self) -> Api {
+        self.anonymous().sign_in("operator", OPERATOR_PASSWORD)
+    }
+
+    /// A connection to the MX listener, greeted and after EHLO.
+    pub fn mx(&self) -> Smtp {
+        Smtp::connect(self.address("mx")).hello()
+    }
+
+    /// A connection to the IMAP listener, greeted.
+    pub fn imap(&self) -> Imap {
+        Imap::connect(self.address("imap"))
+    }
+
+    /// A connection to the POP3 listener, greeted.
+    pub fn pop3(&self) -> Pop3 {
+        Pop3::connect(self.address("pop3"))
+    }
+
+    fn await_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.output.recv_timeout(left) {
+                Ok(line) if line.trim() == "ready" => {
+                    let text = std::fs::read(self.data().join("run/addresses.json")).expect("the table of addresses");
+                    self.addresses = serde_json::from_slice(&text).expect("addresses.json is JSON");
+                    return;
+                }
+                Ok(line) => seen.push(line),
+                Err(_) => break,
+            }
+        }
+        panic!("the server did not become ready:\n{}\n{}", seen.join("\n"), self.log());
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        if let Ok(mut file) = std::fs::File::open(self.folder.path().join("log")) {
+            let _ = file.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the server's last log lines\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        } else {
+            // A panic is counted against the test that provoked it, even where the session survived it.
+            assert!(!self.log().contains("panicked at"), "the server panicked:\n{}", self.log());
+        }
+    }
+}
+
+/// The command that runs the binary in `folder`, with the tests' settings and nothing inherited.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_facteur"));
+    command.current_dir(folder).env_clear();
+    for name in ["PATH", "HOME", "LLVM_PROFILE_FILE"] {
+        if let Ok(value) = std::env::var(name) {
+            command.env(name, value);
+        }
+    }
+    for (_, variable) in LISTENERS {
+        command.env(variable, "127.0.0.1:0");
+    }
+    command.env("FACTEUR_DATA", folder.join("data"));
+    command.env("FACTEUR_HOST", "mail.facteur.example");
+    command.env("FACTEUR_LOGIN_WITHOUT_TLS", "loopback");
+    command.env("FACTEUR_OPERATOR_PASSWORD", OPERATOR_PASSWORD);
+    command
+}
+
+fn spawn(folder: &Path, database: Option<&Database>) -> (Child, Receiver<String>) {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
+    let mut command = command(folder);
+    command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    if let Some(database) = database {
+        command.env("FACTEUR_DATABASE", &database.url);
+    }
+    let mut child = command.spawn().expect("the binary starts");
+    let stdout = child.stdout.take().expect("its output");
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                // Keep reading: a full pipe would stop the server.
+                continue;
+            }
+        }
+    });
+    (child, receiver)
+}
