@@ -31,7 +31,7 @@ impl Api {
 
     /// The same server, seen by the user who signs in.
     pub fn sign_in(&self, name: &str, password: &str) -> Self {
-        let answer = self.post("/v1/auth/sign-in", &json!({"login": name, "password": password}));
+        let answer = self.post("/v1/sign-in", &json!({"name": name, "password": password}));
         assert!(matches!(answer.status, 200 | 201), "sign in: {answer:?}");
         let token = answer.json()["access_token"].as_str().expect("an access token").to_owned();
         Self { address: self.address, token: Some(token) }

@@ -37,11 +37,7 @@ pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     if !body.is_empty() {
-        let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            head.push_str(&format!("Content-Type: {kind}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
     }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
