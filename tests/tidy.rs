@@ -136,9 +136,11 @@ fn crates_are_used_where_they_live() {
     let mut findings = Vec::new();
     for (file, text) in sources() {
         for (name, homes) in HOMES {
-            let used = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).any(|line| {
-                line.contains(&format!("{name}::")) || line.starts_with(&format!("use {name}"))
-            });
+            let used = text
+                .lines()
+                .map(str::trim_start)
+                .filter(|line| !line.starts_with("//"))
+                .any(|line| line.contains(&format!("{name}::")) || line.starts_with(&format!("use {name}")));
             if used && !homes.contains(&module_of(&file)) {
                 findings.push(format!("src/{file}: {name} belongs to {}", homes.join(", ")));
             }

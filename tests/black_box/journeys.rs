@@ -1,3 +1,10 @@
 //! Whole stories over API and mail protocols: what Facteur is for.
 
+mod attacks;
+mod crash;
+mod drain;
+mod live_sessions;
+mod quota;
+mod restart;
+mod settings;
 mod whole_path;

@@ -11,8 +11,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// The operator's password in tests.
 pub const OPERATOR_PASSWORD: &str = "operator-of-the-tests-1";
@@ -32,7 +33,8 @@ const LISTENERS: [(&str, &str); 8] = [
 pub struct Server {
     child: Child,
     addresses: serde_json::Value,
-    output: Receiver<String>,
+    /// Its lines on stdout; the lock is never waited for, it only lets threads share a server.
+    output: Mutex<Receiver<String>>,
     folder: tempfile::TempDir,
     database: Option<Database>,
 }
@@ -66,12 +68,12 @@ impl Server {
         let deadline = Instant::now() + 2 * PATIENCE;
         // The channel closes when the process' output does, so this is no polling.
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.output.recv_timeout(left) {
+            match self.next_line(left) {
                 Ok(_) => {}
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                Err(RecvTimeoutError::Disconnected) => {
                     return self.child.wait().expect("the child ends");
                 }
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => break,
             }
         }
         panic!("the server did not end in time");
@@ -113,11 +115,15 @@ impl Server {
         Pop3::connect(self.address("pop3"))
     }
 
+    fn next_line(&mut self, within: Duration) -> Result<String, RecvTimeoutError> {
+        self.output.get_mut().expect("no panic holds it").recv_timeout(within)
+    }
+
     fn await_ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.output.recv_timeout(left) {
+            match self.next_line(left) {
                 Ok(line) if line.trim() == "ready" => {
                     let text = std::fs::read(self.data().join("run/addresses.json")).expect("the table of addresses");
                     self.addresses = serde_json::from_slice(&text).expect("addresses.json is JSON");
@@ -174,7 +180,7 @@ pub fn command(folder: &Path) -> Command {
     command
 }
 
-fn spawn(folder: &Path, database: Option<&Database>) -> (Child, Receiver<String>) {
+fn spawn(folder: &Path, database: Option<&Database>) -> (Child, Mutex<Receiver<String>>) {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
     let mut command = command(folder);
     command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
@@ -192,5 +198,5 @@ fn spawn(folder: &Path, database: Option<&Database>) -> (Child, Receiver<String>
             }
         }
     });
-    (child, receiver)
+    (child, Mutex::new(receiver))
 }
