@@ -4,13 +4,35 @@
 //! beyond the summary that `mime` makes. Invariants: a write that returned `Ok` is on
 //! disk, synced; UIDs and MODSEQs never go back or repeat; message rows never change.
 
+mod batch;
+mod bodies;
 pub mod error;
+mod flush;
+pub mod folder_log;
 pub mod folder_state;
+mod head;
+mod ids;
+mod load;
+mod message_reader;
+mod open_folders;
+mod postgres;
+mod reads;
 pub mod requests;
+mod sqlite;
+mod stager;
+mod start;
+mod tx;
+mod writer;
+mod writes;
 
 pub use error::StoreError;
 pub use folder_state::{Counts, FolderState, Row, StateDiff};
+pub use message_reader::MessageReader;
 pub use requests::*;
+pub use stager::{StagedBody, Stager};
+use start::Shared;
+use std::sync::atomic::Ordering;
+use writer::submit;
 
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
 use crate::model::{FolderName, Quota, UidSet, Usage};
@@ -22,7 +44,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The message store of this node; cheap to clone.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+}
 
 /// An open folder: the view that all its sessions on this node share.
 #[derive(Clone)]
@@ -53,8 +77,13 @@ impl Store {
     /// The mailbox's folders, sorted by name. Makes the default folders (INBOX, Sent,
     /// Drafts, Junk, Trash, Archive) on the first call for a mailbox.
     pub async fn folders(&self, mailbox: MailboxRef) -> Result<Vec<FolderInfo>> {
-        let _ = mailbox;
-        todo!()
+        let id = mailbox.id;
+        let folders = self.shared.read(move |tx| Box::pin(reads::folders(tx, id))).await?;
+        if !folders.is_empty() {
+            return Ok(folders);
+        }
+        submit(&self.shared, writes::Ensure { mailbox }).await?;
+        self.shared.read(move |tx| Box::pin(reads::folders(tx, id))).await
     }
 
     /// Creates a folder and the missing levels above it (RFC 9051 §6.3.4).
@@ -64,39 +93,45 @@ impl Store {
         name: &FolderName,
         special_use: Option<SpecialUse>,
     ) -> Result<FolderInfo> {
-        let _ = (mailbox, name, special_use);
-        todo!()
+        submit(&self.shared, writes::Create { mailbox, name: name.clone(), special_use }).await
     }
 
     /// Deletes a folder and its messages. A folder with folders below it becomes `\Noselect`
     /// (RFC 9051 §6.3.5); INBOX is refused with `InboxImmutable`.
     pub async fn delete_folder(&self, mailbox: MailboxRef, name: &FolderName) -> Result<()> {
-        let _ = (mailbox, name);
-        todo!()
+        submit(&self.shared, writes::Delete { mailbox, name: name.clone() }).await
     }
 
     /// Renames a folder with all below it; INBOX moves its messages instead (RFC 9051 §6.3.6).
     pub async fn rename_folder(&self, mailbox: MailboxRef, from: &FolderName, to: &FolderName) -> Result<()> {
-        let _ = (mailbox, from, to);
-        todo!()
+        submit(&self.shared, writes::Rename { mailbox, from: from.clone(), to: to.clone() }).await
     }
 
     /// Sets or clears the subscription of a name, which need not exist (RFC 9051 §6.3.7).
     pub async fn subscribe(&self, mailbox: MailboxRef, name: &FolderName, subscribed: bool) -> Result<()> {
-        let _ = (mailbox, name, subscribed);
-        todo!()
+        submit(&self.shared, writes::Subscribe { mailbox, name: name.clone(), subscribed }).await
     }
 
     /// Names that are subscribed but have no folder.
     pub async fn orphan_subscriptions(&self, mailbox: MailboxRef) -> Result<Vec<FolderName>> {
-        let _ = mailbox;
-        todo!()
+        self.shared.read(move |tx| Box::pin(reads::orphan_subscriptions(tx, mailbox.id))).await
     }
 
     /// Opens a folder; loads its view if no session on this node has it open.
     pub async fn open(&self, mailbox: MailboxRef, folder: FolderId) -> Result<Folder> {
-        let _ = (mailbox, folder);
-        todo!()
+        // A round more only where the folder is dropped from memory right after it was loaded.
+        loop {
+            if let Some(state) = self.shared.open.subscribe(folder) {
+                return Ok(Folder { id: folder, state });
+            }
+            let loaded = self.shared.read(move |tx| Box::pin(reads::state(tx, mailbox.id, folder))).await?;
+            if self.shared.read_only.load(Ordering::Acquire) {
+                // Nobody writes any more, so what was read is the newest there will be.
+                self.shared.open.publish(folder, loaded);
+            } else {
+                submit(&self.shared, writes::OpenFolder { mailbox, folder, loaded }).await?;
+            }
+        }
     }
 
     /// Puts messages into a folder, all or none (APPEND, MULTIAPPEND).
@@ -107,21 +142,18 @@ impl Store {
         folder: FolderId,
         messages: Vec<NewMessage>,
     ) -> Result<Appended> {
-        let _ = (mailbox, quota, folder, messages);
-        todo!()
+        submit(&self.shared, writes::Append { mailbox, quota, folder, messages }).await
     }
 
     /// Delivers one body to the INBOX of many mailboxes in one transaction. A recipient
     /// over its quota fails alone (`OverQuota`); the outer error means that nothing was stored.
     pub async fn deliver(&self, body: Arc<StagedBody>, recipients: Vec<Delivery>) -> Result<Vec<Result<Appended>>> {
-        let _ = (body, recipients);
-        todo!()
+        submit(&self.shared, writes::Deliver { body, recipients }).await
     }
 
     /// Changes flags of existing messages: one small durable record, whatever their number.
     pub async fn set_flags(&self, mailbox: MailboxRef, folder: FolderId, change: FlagChange) -> Result<FlagsChanged> {
-        let _ = (mailbox, folder, change);
-        todo!()
+        submit(&self.shared, writes::SetFlags { mailbox, folder, change }).await
     }
 
     /// The flags that stand for these keywords in a folder, made where they are new.
@@ -132,14 +164,12 @@ impl Store {
         folder: FolderId,
         names: &[String],
     ) -> Result<crate::model::Flags> {
-        let _ = (mailbox, folder, names);
-        todo!()
+        submit(&self.shared, writes::Keywords { mailbox, folder, names: names.to_vec() }).await
     }
 
     /// Removes those of `uids` that bear `\Deleted`; returns what was removed and the MODSEQ.
     pub async fn expunge(&self, mailbox: MailboxRef, folder: FolderId, uids: UidSet) -> Result<Expunged> {
-        let _ = (mailbox, folder, uids);
-        todo!()
+        submit(&self.shared, writes::Expunge { mailbox, folder, uids }).await
     }
 
     /// Copies messages within a mailbox, all or none (RFC 9051 §6.4.7).
@@ -151,8 +181,7 @@ impl Store {
         uids: UidSet,
         to: FolderId,
     ) -> Result<Copied> {
-        let _ = (mailbox, quota, from, uids, to);
-        todo!()
+        submit(&self.shared, writes::Copy { mailbox, quota, from, uids, to }).await
     }
 
     /// Moves messages within a mailbox, all or none (RFC 6851, RFC 9051 §6.4.8).
@@ -163,81 +192,84 @@ impl Store {
         uids: UidSet,
         to: FolderId,
     ) -> Result<Copied> {
-        let _ = (mailbox, from, uids, to);
-        todo!()
+        submit(&self.shared, writes::Move { mailbox, from, uids, to }).await
     }
 
     /// What is stored beside each message's body, in the order asked for; `None` for one that is gone.
     /// Ask for at most [`crate::model::bounds::READ_BATCH`] at once.
     pub async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Option<StoredMessage>>> {
-        let _ = ids;
-        todo!()
+        let ids = ids.to_vec();
+        self.shared.read(move |tx| Box::pin(reads::messages(tx, ids))).await
     }
 
     /// A message's octets (prefix and body), checksum verified, as a stream of chunks of at most 64 KiB.
     pub async fn read(&self, id: MessageId) -> Result<MessageReader> {
-        let _ = id;
-        todo!()
+        let shared = self.shared.clone();
+        self.shared.read(move |tx| Box::pin(reads::read(tx, shared, id))).await
     }
 
     /// Whole messages of less than [`crate::model::bounds::MESSAGE_IN_MEMORY_OCTETS`] each, in the order
     /// asked for: the fast way for FETCH of many. An entry is `Err(TooLarge)` when it must be streamed
     /// with [`Store::read`], `Err(Corrupt)` when its checksum is wrong.
     pub async fn read_many(&self, ids: &[MessageId]) -> Result<Vec<Result<bytes::Bytes>>> {
-        let _ = ids;
-        todo!()
+        let (shared, ids) = (self.shared.clone(), ids.to_vec());
+        self.shared.read(move |tx| Box::pin(reads::read_many(tx, shared, ids))).await
     }
 
     /// Starts to take in a message for mailboxes of one tenant; large ones go to disk as they come.
     pub fn stage(&self, tenant: TenantId) -> Stager {
-        let _ = tenant;
-        todo!()
+        Stager::new(self.shared.bodies.clone(), tenant)
     }
 
     /// What a mailbox holds now.
     pub async fn usage(&self, mailbox: MailboxId) -> Result<Usage> {
-        let _ = mailbox;
-        todo!()
+        Ok(self.usages(&[mailbox]).await?.first().copied().unwrap_or_default())
     }
 
     /// What several mailboxes hold now, in the order asked for.
     pub async fn usages(&self, mailboxes: &[MailboxId]) -> Result<Vec<Usage>> {
-        let _ = mailboxes;
-        todo!()
+        let mailboxes = mailboxes.to_vec();
+        self.shared.read(move |tx| Box::pin(reads::usages(tx, mailboxes))).await
     }
 
     /// What POP3 has retrieved or hidden in a folder.
     pub async fn pop3_marks(&self, mailbox: MailboxRef, inbox: FolderId) -> Result<Vec<Pop3Mark>> {
-        let _ = (mailbox, inbox);
-        todo!()
+        self.shared.read(move |tx| Box::pin(reads::pop3_marks(tx, mailbox.id, inbox))).await
     }
 
     /// Ends a POP3 session: marks, deletions and moves to Trash in one transaction (RFC 1939 §6).
     pub async fn pop3_finish(&self, mailbox: MailboxRef, inbox: FolderId, finish: Pop3Finish) -> Result<()> {
-        let _ = (mailbox, inbox, finish);
-        todo!()
+        submit(&self.shared, writes::Finish { mailbox, inbox, finish }).await
     }
 
     /// Removes what POP3 retrieved before `cutoff` (Unix seconds); returns how many messages went.
     pub async fn pop3_expire(&self, mailbox: MailboxRef, cutoff: i64) -> Result<u64> {
-        let _ = (mailbox, cutoff);
-        todo!()
+        let folders = self.folders(mailbox).await?;
+        let inbox = folders.iter().find(|folder| folder.name.is_inbox()).ok_or(StoreError::NoSuchFolder)?.id;
+        let marks = self.pop3_marks(mailbox, inbox).await?;
+        let old = marks.iter().filter(|mark| mark.retrieved_at.is_some_and(|at| at < cutoff));
+        let uids: UidSet = old.map(|mark| mark.uid).collect();
+        if uids.is_empty() {
+            return Ok(0);
+        }
+        submit(&self.shared, writes::Expire { mailbox, inbox, uids }).await
     }
 
     /// Removes a mailbox and all it holds; idempotent. Sessions must have ended.
     pub async fn delete_mailbox(&self, mailbox: MailboxId) -> Result<()> {
-        let _ = mailbox;
-        todo!()
+        // Bodies are found by their messages, so the tenant does not matter here.
+        let mailbox = MailboxRef { id: mailbox, tenant: TenantId(0) };
+        submit(&self.shared, writes::DeleteMailbox { mailbox }).await
     }
 
     /// False once a commit has failed: from then on every write is refused (`ReadOnly`)
     /// until the process is restarted; also false when the disk is short of room.
     pub fn accepts_mail(&self) -> bool {
-        todo!()
+        !self.shared.read_only.load(Ordering::Acquire) && self.shared.has_space()
     }
 
     /// Finishes what is queued, syncs and closes.
     pub async fn close(&self) {
-        todo!()
+        self.shared.close().await;
     }
 }

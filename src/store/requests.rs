@@ -2,6 +2,7 @@
 //!
 //! Plain data; the rules are in the calls that take it.
 
+use super::StagedBody;
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
 use crate::model::{Flags, FolderName, Quota, UidSet};
 use bytes::Bytes;
@@ -192,54 +193,4 @@ pub struct Pop3Finish {
     pub trash: UidSet,
     /// Now, Unix seconds.
     pub now: i64,
-}
-
-/// A message's octets as they come in; becomes a [`StagedBody`].
-pub struct Stager {}
-
-impl Stager {
-    /// Takes the next octets. Errors: the disk failed.
-    pub async fn write(&mut self, octets: &[u8]) -> super::Result<()> {
-        let _ = octets;
-        todo!()
-    }
-
-    /// Octets taken so far.
-    pub fn len(&self) -> u64 {
-        todo!()
-    }
-
-    /// True before the first octet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Ends it: hash, compression and summary are ready; large bodies are files that wait to be claimed.
-    pub async fn finish(self) -> super::Result<StagedBody> {
-        todo!()
-    }
-}
-
-/// A body that is ready to be stored; dropped unstored it leaves nothing behind.
-#[derive(Debug)]
-pub struct StagedBody {
-    /// Octets before compression.
-    pub size: u64,
-    /// What `mime` prepared, in its stored form.
-    pub summary: Bytes,
-}
-
-/// A message being read in chunks.
-pub struct MessageReader {}
-
-impl MessageReader {
-    /// Octets in all, prefix included.
-    pub fn size(&self) -> u64 {
-        todo!()
-    }
-
-    /// The next chunk of at most 64 KiB; `None` at the end. `Corrupt` when the checksum is wrong.
-    pub async fn next(&mut self) -> super::Result<Option<Bytes>> {
-        todo!()
-    }
 }

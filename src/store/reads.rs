@@ -1,0 +1,197 @@
+//! What is read: sets of rows in one moment of the store, on threads that never write.
+//!
+//! Invariant: a damaged row or file fails for its own message alone.
+
+use super::bodies::{BodyReader, Encoding, unpack};
+use super::head::{Head, head_columns};
+use super::load::read_state;
+use super::tx::{Columns, Tx};
+use super::{FolderInfo, FolderState, MessageReader, Pop3Mark, Result, Shared, StoreError, StoredMessage};
+use crate::model::bounds;
+use crate::model::ids::{FolderId, MailboxId, MessageId};
+use crate::model::{FolderName, Usage};
+use bytes::{Bytes, BytesMut};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A mailbox's folders by name; none if it was never touched.
+pub(super) async fn folders(tx: &mut Tx, mailbox: MailboxId) -> Result<Vec<FolderInfo>> {
+    let sql = concat!("SELECT ", head_columns!(), " FROM folders WHERE mailbox_id = $1");
+    let rows = tx.query(sql, &[mailbox.0.into()]).await?;
+    let subscribed: HashSet<String> = subscriptions(tx, mailbox).await?.into_iter().collect();
+    let mut folders = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let head = Head::from_columns(row)?;
+        folders.push(head.info(subscribed.contains(head.name.as_str())));
+    }
+    folders.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(folders)
+}
+
+async fn subscriptions(tx: &mut Tx, mailbox: MailboxId) -> Result<Vec<String>> {
+    let rows = tx.query("SELECT name FROM subscriptions WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// Names that are subscribed but have no folder.
+pub(super) async fn orphan_subscriptions(tx: &mut Tx, mailbox: MailboxId) -> Result<Vec<FolderName>> {
+    let rows = tx.query("SELECT name FROM folders WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
+    let folders: HashSet<String> = rows.iter().filter_map(|row| row.text(0).ok().map(str::to_owned)).collect();
+    let mut names: Vec<FolderName> = subscriptions(tx, mailbox)
+        .await?
+        .into_iter()
+        .filter(|name| !folders.contains(name))
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A folder's state, as far as it was committed when this read began.
+pub(super) async fn state(tx: &mut Tx, mailbox: MailboxId, folder: FolderId) -> Result<Arc<FolderState>> {
+    let sql = "SELECT uid_validity, highest_modseq FROM folders WHERE id = $1 AND mailbox_id = $2 AND selectable = 1";
+    let rows = tx.query(sql, &[folder.0.into(), mailbox.0.into()]).await?;
+    let head = rows.first().ok_or(StoreError::NoSuchFolder)?;
+    read_state(tx, folder, head.small(0)?, head.unsigned(1)?, None).await?
+}
+
+/// What several mailboxes hold, in the order asked for.
+pub(super) async fn usages(tx: &mut Tx, mailboxes: Vec<MailboxId>) -> Result<Vec<Usage>> {
+    let ids: Vec<i64> = mailboxes.iter().map(|id| id.0).collect();
+    let mut known = HashMap::new();
+    let sql = "SELECT mailbox_id, bytes, messages FROM usage WHERE mailbox_id = ANY($1)";
+    for row in tx.query(sql, &[ids.into()]).await? {
+        known.insert(row.int(0)?, Usage { bytes: row.unsigned(1)?, messages: row.unsigned(2)? });
+    }
+    Ok(mailboxes.iter().map(|id| known.get(&id.0).copied().unwrap_or_default()).collect())
+}
+
+/// What POP3 has retrieved or hidden.
+pub(super) async fn pop3_marks(tx: &mut Tx, mailbox: MailboxId, inbox: FolderId) -> Result<Vec<Pop3Mark>> {
+    let sql = "SELECT m.uid, m.retrieved_at, m.hidden FROM pop3_marks m JOIN folders f ON f.id = m.folder_id \
+         WHERE m.folder_id = $1 AND f.mailbox_id = $2 ORDER BY m.uid";
+    let rows = tx.query(sql, &[inbox.0.into(), mailbox.0.into()]).await?;
+    let mark = |row: &Columns| {
+        let retrieved_at = Some(row.int(1)?).filter(|at| *at > 0);
+        Ok(Pop3Mark { uid: row.small(0)?, retrieved_at, hidden: row.int(2)? != 0 })
+    };
+    rows.iter().map(mark).collect()
+}
+
+fn numbers(ids: &[MessageId]) -> Vec<i64> {
+    ids.iter().map(|id| id.0).collect()
+}
+
+/// What stands beside the bodies, in the order asked for.
+pub(super) async fn messages(tx: &mut Tx, ids: Vec<MessageId>) -> Result<Vec<Option<StoredMessage>>> {
+    let sql = "SELECT m.id, m.prefix, m.size, b.summary FROM messages m JOIN bodies b ON b.id = m.body_id \
+         WHERE m.id = ANY($1)";
+    let mut found = HashMap::with_capacity(ids.len());
+    for row in tx.query(sql, &[numbers(&ids).into()]).await? {
+        let id = MessageId(row.int(0)?);
+        let summary = unsealed(row.blob(3)?);
+        found.insert(id, StoredMessage { id, prefix: row.blob(1)?, size: row.unsigned(2)?, summary });
+    }
+    // The same message may be asked for twice, as it may stand in two folders.
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// A summary without its checksum; empty when it is damaged, so that it is made again from the body.
+fn unsealed(stored: Bytes) -> Bytes {
+    let Some(at) = stored.len().checked_sub(4) else { return Bytes::new() };
+    let (summary, checksum) = stored.split_at(at);
+    if crc32fast::hash(summary).to_le_bytes()[..] == *checksum { stored.slice(..at) } else { Bytes::new() }
+}
+
+const BODIES: &str = "SELECT m.id, m.prefix, m.size, b.size, b.encoding, b.checksum, b.file FROM messages m \
+     JOIN bodies b ON b.id = m.body_id WHERE m.id = ANY($1)";
+const OCTETS: &str = "SELECT m.id, d.data FROM messages m JOIN body_octets d ON d.body_id = m.body_id \
+     WHERE m.id = ANY($1)";
+
+/// Where one message's octets are.
+struct Located {
+    prefix: Bytes,
+    size: u64,
+    body_size: usize,
+    encoding: Encoding,
+    checksum: u32,
+    file: String,
+}
+
+impl Located {
+    fn from_columns(row: &Columns) -> Result<Self> {
+        Ok(Self {
+            prefix: row.blob(1)?,
+            size: row.unsigned(2)?,
+            body_size: usize::try_from(row.int(3)?).map_err(|_| StoreError::Corrupt("a body's size".into()))?,
+            encoding: Encoding::from_number(row.int(4)?)?,
+            checksum: row.small(5)?,
+            file: row.text(6)?.to_owned(),
+        })
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Corrupt("the message is gone".into())
+}
+
+/// Whole messages, in the order asked for.
+pub(super) async fn read_many(tx: &mut Tx, shared: Arc<Shared>, ids: Vec<MessageId>) -> Result<Vec<Result<Bytes>>> {
+    let mut located = HashMap::with_capacity(ids.len());
+    for row in tx.query(BODIES, &[numbers(&ids).into()]).await? {
+        located.insert(row.int(0)?, Located::from_columns(&row));
+    }
+    let small = located.iter().filter(|(_, at)| matches!(at, Ok(at) if at.encoding != Encoding::File));
+    let small: Vec<i64> = small.map(|(id, _)| *id).collect();
+    let mut octets = HashMap::with_capacity(small.len());
+    for row in tx.query(OCTETS, &[small.into()]).await? {
+        octets.insert(row.int(0)?, row.blob(1)?);
+    }
+    let whole = |id: &MessageId| match located.get(&id.0) {
+        None => Err(gone()),
+        Some(Err(error)) => Err(StoreError::Corrupt(error.to_string())),
+        Some(Ok(at)) => assemble(at, octets.get(&id.0).cloned(), &shared),
+    };
+    Ok(ids.iter().map(whole).collect())
+}
+
+fn assemble(at: &Located, data: Option<Bytes>, shared: &Shared) -> Result<Bytes> {
+    if at.body_size >= bounds::MESSAGE_IN_MEMORY_OCTETS {
+        return Err(StoreError::TooLarge);
+    }
+    let body = match at.encoding {
+        Encoding::File => {
+            let mut reader = BodyReader::open(&shared.bodies.path(&at.file))?;
+            let mut body = BytesMut::with_capacity(at.body_size);
+            while let Some(frame) = reader.frame()?.filter(|_| body.len() < at.body_size) {
+                body.extend_from_slice(&frame);
+            }
+            if body.len() != at.body_size {
+                return Err(StoreError::Corrupt("a body's file has another size than its row says".into()));
+            }
+            body.freeze()
+        }
+        encoding => unpack(encoding, data.ok_or_else(gone)?, at.checksum, at.body_size)?,
+    };
+    if at.prefix.is_empty() {
+        return Ok(body);
+    }
+    let mut whole = BytesMut::with_capacity(at.prefix.len() + body.len());
+    whole.extend_from_slice(&at.prefix);
+    whole.extend_from_slice(&body);
+    Ok(whole.freeze())
+}
+
+/// One message, opened for reading in chunks.
+pub(super) async fn read(tx: &mut Tx, shared: Arc<Shared>, id: MessageId) -> Result<MessageReader> {
+    let rows = tx.query(BODIES, &[vec![id.0].into()]).await?;
+    let at = Located::from_columns(rows.first().ok_or_else(gone)?)?;
+    if at.encoding == Encoding::File {
+        let file = BodyReader::open(&shared.bodies.path(&at.file))?;
+        return Ok(MessageReader::of_file(at.prefix, file, at.size));
+    }
+    let rows = tx.query(OCTETS, &[vec![id.0].into()]).await?;
+    let data = rows.first().ok_or_else(gone)?.blob(1)?;
+    let body = unpack(at.encoding, data, at.checksum, at.body_size)?;
+    Ok(MessageReader::of_octets(at.prefix, body, at.size))
+}

@@ -1,0 +1,190 @@
+//! How a store comes up: tables, threads, and the removal of what an earlier end left behind.
+
+use super::bodies::BodyFolder;
+use super::open_folders::OpenFolders;
+use super::postgres::PostgresTx;
+use super::sqlite::{self, Readers, SqliteTx, WriteSlot};
+use super::tx::{Tx, TxResult};
+use super::writer::{Job, WriteEnd, Writer};
+use super::{Result, Store, StoreError};
+use crate::clock::Clock;
+use crate::model::bounds;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, watch};
+
+/// The store's tables, version by version.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/store/0001_start.sql")];
+
+/// What all parts of a store share.
+pub(super) struct Shared {
+    pub reads: ReadEnd,
+    pub queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    pub open: OpenFolders,
+    pub bodies: Arc<BodyFolder>,
+    pub read_only: AtomicBool,
+    pub clock: Clock,
+    data_dir: PathBuf,
+    space_checked: AtomicI64,
+    has_space: AtomicBool,
+    ended: watch::Receiver<bool>,
+}
+
+/// Where reads run.
+pub(super) enum ReadEnd {
+    /// On threads of their own.
+    Sqlite(Readers),
+    /// In the caller's task.
+    Postgres(sqlx::PgPool),
+}
+
+impl Shared {
+    /// Runs a read that sees one moment of the store.
+    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
+        match &self.reads {
+            ReadEnd::Sqlite(readers) => readers.run(job).await,
+            ReadEnd::Postgres(pool) => {
+                let mut tx = Tx::Postgres(PostgresTx::begin(pool, false).await?);
+                job(&mut tx).await
+            }
+        }
+    }
+
+    /// True while the disk has room; asks the file system once a second.
+    pub fn has_space(&self) -> bool {
+        let now = self.clock.now();
+        if self.space_checked.swap(now, Ordering::AcqRel) != now {
+            let room = rustix::fs::statvfs(&self.data_dir)
+                .is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= bounds::FREE_OCTETS);
+            self.has_space.store(room, Ordering::Release);
+        }
+        self.has_space.load(Ordering::Acquire)
+    }
+
+    /// Finishes what is queued and ends the threads.
+    pub async fn close(&self) {
+        self.queue.lock().take();
+        let mut ended = self.ended.clone();
+        ended.wait_for(|ended| *ended).await.ok();
+        if let ReadEnd::Sqlite(readers) = &self.reads {
+            readers.close();
+        }
+    }
+}
+
+fn disk(error: std::io::Error) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+impl Store {
+    /// Opens (or makes) the store of one machine: `store.db` and `bodies/` in the data folder.
+    pub async fn open_sqlite(data_dir: &Path, clock: Clock) -> Result<Store> {
+        std::fs::create_dir_all(data_dir).map_err(disk)?;
+        let path = data_dir.join("store.db");
+        let slot: WriteSlot = Arc::new(Mutex::new(Some(sqlite::connect(&path)?)));
+        let mut tx = SqliteTx::begin(&slot, true)?;
+        migrate_sqlite(&mut tx)?;
+        tx.commit()?;
+        let reads = ReadEnd::Sqlite(Readers::start(path)?);
+        Self::start(data_dir, clock, reads, WriteEnd::Sqlite(slot), Duration::ZERO)
+    }
+
+    /// Opens (or makes) the store of several nodes: tables in the control database, bodies in the data folder.
+    pub async fn open_postgres(pool: sqlx::PgPool, data_dir: &Path, clock: Clock) -> Result<Store> {
+        std::fs::create_dir_all(data_dir).map_err(disk)?;
+        let mut tx = PostgresTx::begin(&pool, true).await?;
+        migrate_postgres(&mut tx).await?;
+        tx.commit().await?;
+        let reads = ReadEnd::Postgres(pool.clone());
+        // Another node may share the folder: what it is about to name must not be swept.
+        Self::start(data_dir, clock, reads, WriteEnd::Postgres(pool), Duration::from_secs(24 * 3600))
+    }
+
+    fn start(data_dir: &Path, clock: Clock, reads: ReadEnd, end: WriteEnd, spare: Duration) -> Result<Store> {
+        let bodies = Arc::new(BodyFolder::open(data_dir).map_err(disk)?);
+        let (queue, waiting) = mpsc::channel(bounds::COMMIT_QUEUE);
+        let (ending, ended) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            reads,
+            queue: Mutex::new(Some(queue)),
+            open: OpenFolders::default(),
+            bodies,
+            read_only: AtomicBool::new(false),
+            clock,
+            data_dir: data_dir.to_owned(),
+            space_checked: AtomicI64::new(i64::MIN),
+            has_space: AtomicBool::new(true),
+            ended,
+        });
+        let writer = Writer { shared: shared.clone(), end, queue: waiting, ids: Default::default() };
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new()
+            .name("store-write".into())
+            .spawn(move || {
+                runtime.block_on(writer.run());
+                ending.send_replace(true);
+            })
+            .map_err(disk)?;
+        let before = SystemTime::now().checked_sub(spare).unwrap_or(SystemTime::UNIX_EPOCH);
+        tokio::spawn(sweep(shared.clone(), before));
+        Ok(Store { shared })
+    }
+}
+
+fn migrate_sqlite(tx: &mut SqliteTx) -> TxResult<()> {
+    tx.script("CREATE TABLE IF NOT EXISTS store_migrations (version INTEGER PRIMARY KEY)")?;
+    let done = tx.query("SELECT version FROM store_migrations", &[])?.len();
+    for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
+        tx.script(&sqlite::schema(text))?;
+        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(version as u64 + 1).into()])?;
+    }
+    Ok(())
+}
+
+async fn migrate_postgres(tx: &mut PostgresTx) -> TxResult<()> {
+    // Nodes may start at once: one of them makes the tables.
+    tx.execute("SELECT pg_advisory_xact_lock(7146127)", &[]).await?;
+    tx.script("CREATE TABLE IF NOT EXISTS store_migrations (version BIGINT PRIMARY KEY)").await?;
+    let done = tx.query("SELECT version FROM store_migrations", &[]).await?.len();
+    for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
+        tx.script(text).await?;
+        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(version as u64 + 1).into()]).await?;
+    }
+    Ok(())
+}
+
+/// Removes files that no row names. Only files older than this process are looked at, so that none
+/// that waits for its commit can be among them.
+async fn sweep(shared: Arc<Shared>, before: SystemTime) {
+    let bodies = shared.bodies.clone();
+    let listing = tokio::task::spawn_blocking(move || {
+        bodies.clear_incoming(before)?;
+        Ok::<_, std::io::Error>(bodies.names_before(before))
+    });
+    let Ok(Ok(names)) = listing.await else {
+        tracing::warn!("the folder of bodies could not be swept");
+        return;
+    };
+    if names.is_empty() {
+        return;
+    }
+    let known = shared.read(|tx| Box::pin(files(tx))).await;
+    match known {
+        Ok(known) => names.iter().filter(|name| !known.contains(*name)).for_each(|name| shared.bodies.remove(name)),
+        Err(error) => tracing::warn!(%error, "the folder of bodies could not be swept"),
+    }
+}
+
+async fn files(tx: &mut Tx) -> Result<HashSet<String>> {
+    let rows = tx.query("SELECT file FROM bodies WHERE file <> ''", &[]).await?;
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}

@@ -1,0 +1,277 @@
+//! The one writer of a node: takes what has queued up, commits it as one, then answers.
+//!
+//! While one commit is being synced the next group gathers. Invariants: nobody gets `Ok` and
+//! nothing is published before the commit succeeded; after a commit that the disk failed nothing
+//! is written until a restart.
+
+use super::batch::Batch;
+use super::flush::Aftermath;
+use super::ids::Ids;
+use super::load::Needs;
+use super::postgres::PostgresTx;
+use super::sqlite::{SqliteTx, WriteSlot};
+use super::tx::{Tx, TxError, TxResult};
+use super::{FolderState, Result, Shared, StoreError};
+use crate::model::bounds;
+use crate::model::ids::FolderId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, oneshot};
+
+/// One kind of write.
+pub(super) trait Write: Send + 'static {
+    /// What it answers.
+    type Output: Send + 'static;
+
+    /// What must be loaded for it.
+    fn needs(&self, needs: &mut Needs);
+
+    /// Folders whose states must be loaded, now that the heads are known.
+    fn states(&self, batch: &Batch<'_>) -> Vec<FolderId> {
+        let _ = batch;
+        Vec::new()
+    }
+
+    /// Does it, in memory. An error means that nothing was changed.
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Self::Output>;
+
+    /// True when it must be the only write of its commit (it changes names, which others look up).
+    fn alone(&self) -> bool {
+        false
+    }
+
+    /// Octets of bodies that it writes.
+    fn octets(&self) -> usize {
+        0
+    }
+}
+
+/// A write that waits in the queue.
+pub(super) trait Job: Send {
+    fn needs(&self, needs: &mut Needs);
+    fn states(&self, batch: &Batch<'_>) -> Vec<FolderId>;
+    fn apply(&mut self, batch: &mut Batch<'_>);
+    fn alone(&self) -> bool;
+    fn octets(&self) -> usize;
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+struct Queued<W: Write> {
+    write: W,
+    outcome: Option<Result<W::Output>>,
+    answer: oneshot::Sender<Result<W::Output>>,
+}
+
+impl<W: Write> Job for Queued<W> {
+    fn needs(&self, needs: &mut Needs) {
+        self.write.needs(needs);
+    }
+
+    fn states(&self, batch: &Batch<'_>) -> Vec<FolderId> {
+        self.write.states(batch)
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) {
+        self.outcome = Some(self.write.apply(batch));
+    }
+
+    fn alone(&self) -> bool {
+        self.write.alone()
+    }
+
+    fn octets(&self) -> usize {
+        self.write.octets()
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+        let outcome = match (failure, self.outcome) {
+            (Some(StoreError::ReadOnly), _) => Err(StoreError::ReadOnly),
+            (Some(error), _) => Err(StoreError::Failed(error.to_string())),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(StoreError::Failed("the write was not run".into())),
+        };
+        // Who asked may have gone; the write stands all the same.
+        self.answer.send(outcome).ok();
+    }
+}
+
+/// Queues a write and waits until it is committed (or refused).
+pub(super) async fn submit<W: Write>(shared: &Shared, write: W) -> Result<W::Output> {
+    if shared.read_only.load(Ordering::Acquire) {
+        return Err(StoreError::ReadOnly);
+    }
+    let (answer, outcome) = oneshot::channel();
+    let job: Box<dyn Job> = Box::new(Queued { write, outcome: None, answer });
+    let queue = shared.queue.lock().clone();
+    let queue = queue.ok_or_else(|| StoreError::Failed("the store is closed".into()))?;
+    queue.try_send(job).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+        mpsc::error::TrySendError::Closed(_) => StoreError::Failed("the store is closed".into()),
+    })?;
+    outcome.await.map_err(|_| StoreError::Failed("the store is closed".into()))?
+}
+
+/// Where the writer's transactions come from.
+pub(super) enum WriteEnd {
+    /// The one connection that writes.
+    Sqlite(WriteSlot),
+    /// The pool.
+    Postgres(sqlx::PgPool),
+}
+
+impl WriteEnd {
+    async fn begin(&self) -> TxResult<Tx> {
+        Ok(match self {
+            Self::Sqlite(slot) => Tx::Sqlite(SqliteTx::begin(slot, true)?),
+            Self::Postgres(pool) => Tx::Postgres(PostgresTx::begin(pool, true).await?),
+        })
+    }
+}
+
+/// The writer.
+pub(super) struct Writer {
+    pub shared: Arc<Shared>,
+    pub end: WriteEnd,
+    pub queue: mpsc::Receiver<Box<dyn Job>>,
+    pub ids: Ids,
+}
+
+/// What a commit has changed, for whom it concerns.
+struct Committed {
+    states: Vec<(FolderId, Arc<FolderState>)>,
+    deleted: Vec<FolderId>,
+    after: Aftermath,
+}
+
+impl Writer {
+    /// Runs until the queue is closed and empty.
+    pub async fn run(mut self) {
+        let mut waiting: Option<Box<dyn Job>> = None;
+        loop {
+            let first = match waiting.take() {
+                Some(job) => job,
+                None => match self.queue.recv().await {
+                    Some(job) => job,
+                    None => return,
+                },
+            };
+            let (jobs, left) = self.gather(first);
+            waiting = left;
+            self.round(jobs).await;
+        }
+    }
+
+    /// What goes into one commit with `first`, and the one that must wait for the next.
+    fn gather(&mut self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, Option<Box<dyn Job>>) {
+        let (mut octets, alone) = (first.octets(), first.alone());
+        let mut jobs = vec![first];
+        while !alone && jobs.len() < bounds::COMMIT_BATCH && octets < bounds::COMMIT_BATCH_OCTETS {
+            match self.queue.try_recv() {
+                Ok(job) if job.alone() => return (jobs, Some(job)),
+                Ok(job) => {
+                    octets += job.octets();
+                    jobs.push(job);
+                }
+                Err(_) => break,
+            }
+        }
+        (jobs, None)
+    }
+
+    async fn round(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let outcome = if self.shared.read_only.load(Ordering::Acquire) {
+            Err(StoreError::ReadOnly)
+        } else {
+            self.commit(&mut jobs).await
+        };
+        let failure = match outcome {
+            Ok(committed) => {
+                self.settle(committed);
+                None
+            }
+            Err(error) => {
+                // Its blocks of numbers were undone with it.
+                self.ids = Ids::default();
+                Some(error)
+            }
+        };
+        for job in jobs {
+            job.answer(failure.as_ref());
+        }
+    }
+
+    async fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Committed> {
+        match self.try_commit(jobs).await {
+            Ok(committed) => Ok(committed),
+            Err(Failure::Tx(error)) => {
+                tracing::error!(error = error.message, fatal = error.fatal, "a group commit failed");
+                if error.fatal {
+                    self.shared.read_only.store(true, Ordering::Release);
+                }
+                Err(StoreError::Failed(error.message))
+            }
+            Err(Failure::Store(error)) => Err(error),
+        }
+    }
+
+    async fn try_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> std::result::Result<Committed, Failure> {
+        let mut needs = Needs::default();
+        for job in jobs.iter() {
+            job.needs(&mut needs);
+        }
+        let mut tx = self.end.begin().await?;
+        let shared = &self.shared;
+        let mut batch = Batch::load(&mut tx, &mut self.ids, &needs, shared.clock.now()).await?;
+        let wanted: BTreeSet<FolderId> = jobs.iter().flat_map(|job| job.states(&batch)).collect();
+        // A folder that is open is brought along in any case, since its sessions want the news.
+        let open = batch.heads.keys().copied().filter(|id| shared.open.state(*id).is_some());
+        let wanted: BTreeSet<FolderId> = wanted.into_iter().chain(open).collect();
+        let preloaded = |id| needs.preloaded.iter().find(|(folder, _)| *folder == id).map(|(_, state)| state.clone());
+        batch.load_states(&mut tx, wanted, |id| shared.open.state(id).or_else(|| preloaded(id))).await?;
+        for job in jobs.iter_mut() {
+            job.apply(&mut batch);
+        }
+        let mut after = Aftermath::default();
+        if !batch.changes.is_empty() {
+            after = batch.flush(&mut tx, &shared.bodies).await?;
+            if let Err(error) = tx.commit().await {
+                // It may yet turn out to be stored: its files stay, for the sweep to judge.
+                after.claimed.iter().for_each(|claim| claim.keep());
+                return Err(error.into());
+            }
+        }
+        let states = batch.states.into_iter().filter_map(|(id, state)| Some((id, state.ok()?))).collect();
+        Ok(Committed { states, deleted: batch.changes.deleted_folders, after })
+    }
+
+    fn settle(&self, committed: Committed) {
+        committed.after.claimed.iter().for_each(|claim| claim.keep());
+        for (folder, state) in committed.states {
+            self.shared.open.publish(folder, state);
+        }
+        for folder in committed.deleted {
+            self.shared.open.close(folder);
+        }
+        for name in committed.after.orphaned {
+            self.shared.bodies.remove(&name);
+        }
+    }
+}
+
+enum Failure {
+    Tx(TxError),
+    Store(StoreError),
+}
+
+impl From<TxError> for Failure {
+    fn from(error: TxError) -> Self {
+        Self::Tx(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

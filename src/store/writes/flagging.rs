@@ -1,0 +1,115 @@
+//! Flags, keywords and EXPUNGE: one record in the log, whatever the number of messages.
+
+use super::rows_of;
+use crate::model::ids::FolderId;
+use crate::model::{Flags, UidSet};
+use crate::store::batch::Batch;
+use crate::store::folder_log::FolderOp;
+use crate::store::load::Needs;
+use crate::store::writer::Write;
+use crate::store::{Expunged, FlagChange, FlagMode, FlagsChanged, MailboxRef, Result};
+
+/// STORE.
+pub(in crate::store) struct SetFlags {
+    pub mailbox: MailboxRef,
+    pub folder: FolderId,
+    pub change: FlagChange,
+}
+
+impl Write for SetFlags {
+    type Output = FlagsChanged;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.mailbox(self.mailbox);
+        needs.folders.insert(self.folder);
+    }
+
+    fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
+        vec![self.folder]
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<FlagsChanged> {
+        batch.head(self.mailbox.id, self.folder)?;
+        let state = batch.state(self.folder)?;
+        let FlagChange { uids, mode, flags, unchanged_since } = &self.change;
+        let (mut changing, mut modified) = (UidSet::new(), UidSet::new());
+        for row in rows_of(&state, uids) {
+            // RFC 7162 §3.1.3: a message that changed after UNCHANGEDSINCE is left alone and reported.
+            if unchanged_since.is_some_and(|since| row.modseq > since) {
+                modified.push(row.uid);
+            } else if changed(row.flags, *mode, *flags) != row.flags {
+                changing.push(row.uid);
+            }
+        }
+        if changing.is_empty() {
+            return Ok(FlagsChanged { modseq: None, modified });
+        }
+        let modseq = batch.log(self.folder, FolderOp::Flags { uids: changing, mode: *mode, flags: *flags })?;
+        Ok(FlagsChanged { modseq: Some(modseq), modified })
+    }
+}
+
+fn changed(old: Flags, mode: FlagMode, flags: Flags) -> Flags {
+    match mode {
+        FlagMode::Add => old.union(flags),
+        FlagMode::Remove => old.without(flags),
+        FlagMode::Replace => flags,
+    }
+}
+
+/// Numbers for keywords, made where they are new.
+pub(in crate::store) struct Keywords {
+    pub mailbox: MailboxRef,
+    pub folder: FolderId,
+    pub names: Vec<String>,
+}
+
+impl Write for Keywords {
+    type Output = Flags;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.mailbox(self.mailbox);
+        needs.folders.insert(self.folder);
+    }
+
+    fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
+        vec![self.folder]
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Flags> {
+        batch.head(self.mailbox.id, self.folder)?;
+        batch.keywords(self.folder, &self.names)
+    }
+}
+
+/// EXPUNGE and UID EXPUNGE.
+pub(in crate::store) struct Expunge {
+    pub mailbox: MailboxRef,
+    pub folder: FolderId,
+    pub uids: UidSet,
+}
+
+impl Write for Expunge {
+    type Output = Expunged;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.mailbox(self.mailbox);
+        needs.folders.insert(self.folder);
+    }
+
+    fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
+        vec![self.folder]
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Expunged> {
+        let highest_modseq = batch.head(self.mailbox.id, self.folder)?.highest_modseq;
+        let mut rows = rows_of(&*batch.state(self.folder)?, &self.uids);
+        // RFC 9051 §6.4.9: only those that also have \Deleted.
+        rows.retain(|row| row.flags.contains(Flags::DELETED));
+        if rows.is_empty() {
+            return Ok(Expunged { uids: UidSet::new(), highest_modseq });
+        }
+        let highest_modseq = batch.remove(self.folder, &rows)?;
+        Ok(Expunged { uids: rows.iter().map(|row| row.uid).collect(), highest_modseq })
+    }
+}

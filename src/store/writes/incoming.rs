@@ -1,0 +1,96 @@
+//! Messages that come in: APPEND into one folder, delivery into many INBOXes.
+
+use crate::model::ids::FolderId;
+use crate::model::{Quota, Usage};
+use crate::store::batch::{Batch, Incoming};
+use crate::store::load::Needs;
+use crate::store::writer::Write;
+use crate::store::{Appended, Delivery, MailboxRef, NewMessage, Result, StagedBody, StoreError};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// APPEND of one or many messages, all or none (RFC 3502).
+pub(in crate::store) struct Append {
+    pub mailbox: MailboxRef,
+    pub quota: Quota,
+    pub folder: FolderId,
+    pub messages: Vec<NewMessage>,
+}
+
+impl Write for Append {
+    type Output = Appended;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.mailbox(self.mailbox);
+        needs.folders.insert(self.folder);
+        needs.messages += self.messages.len();
+        needs.bodies.extend(self.messages.iter().map(|m| (self.mailbox.tenant, m.body.clone())));
+    }
+
+    fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
+        // Keywords are numbered by the folder; without them no state is needed.
+        if self.messages.iter().any(|m| !m.keywords.is_empty()) { vec![self.folder] } else { Vec::new() }
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Appended> {
+        let head = batch.head(self.mailbox.id, self.folder)?;
+        if self.messages.is_empty() {
+            return Ok(Appended { uid_validity: head.uid_validity, uids: Default::default() });
+        }
+        let bytes = self.messages.iter().map(|m| m.body.size).sum();
+        let more = Usage { bytes, messages: self.messages.len() as u64 };
+        batch.check_quota(self.mailbox.id, self.quota, more)?;
+        let names: Vec<String> = self.messages.iter().flat_map(|m| m.keywords.iter().cloned()).collect();
+        batch.keywords(self.folder, &names)?;
+        let mut incoming = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            let keywords = batch.keywords(self.folder, &message.keywords)?;
+            let (id, size) = batch.store(self.mailbox, &message.body, Bytes::new())?;
+            let flags = message.flags.union(keywords);
+            incoming.push(Incoming { message: id, flags, size, internal_date: message.internal_date });
+        }
+        batch.add_usage(self.mailbox.id, more);
+        batch.append(self.folder, &incoming)
+    }
+
+    fn octets(&self) -> usize {
+        self.messages.iter().map(|m| m.body.row_octets()).sum()
+    }
+}
+
+/// One body into the INBOX of many mailboxes.
+pub(in crate::store) struct Deliver {
+    pub body: Arc<StagedBody>,
+    pub recipients: Vec<Delivery>,
+}
+
+impl Write for Deliver {
+    type Output = Vec<Result<Appended>>;
+
+    fn needs(&self, needs: &mut Needs) {
+        for recipient in &self.recipients {
+            needs.mailbox(recipient.mailbox);
+            needs.bodies.push((recipient.mailbox.tenant, self.body.clone()));
+        }
+        needs.messages += self.recipients.len();
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Self::Output> {
+        Ok(self.recipients.iter().map(|recipient| deliver(batch, &self.body, recipient)).collect())
+    }
+
+    fn octets(&self) -> usize {
+        self.body.row_octets()
+    }
+}
+
+fn deliver(batch: &mut Batch<'_>, body: &Arc<StagedBody>, recipient: &Delivery) -> Result<Appended> {
+    let Delivery { mailbox, quota, prefix, internal_date } = recipient;
+    let inbox = batch.heads.values().find(|head| head.mailbox == mailbox.id && head.name.is_inbox());
+    let inbox = inbox.map(|head| head.id).ok_or(StoreError::NoSuchFolder)?;
+    let more = Usage { bytes: body.size + prefix.len() as u64, messages: 1 };
+    batch.check_quota(mailbox.id, *quota, more)?;
+    let (message, size) = batch.store(*mailbox, body, prefix.clone())?;
+    batch.add_usage(mailbox.id, more);
+    batch.append(inbox, &[Incoming { message, flags: Default::default(), size, internal_date: *internal_date }])
+}
