@@ -121,13 +121,13 @@ impl Store {
     pub async fn open(&self, mailbox: MailboxRef, folder: FolderId) -> Result<Folder> {
         // A round more only where the folder is dropped from memory right after it was loaded.
         loop {
-            if let Some(state) = self.shared.open.subscribe(folder) {
+            if let Some(state) = self.shared.open.subscribe(mailbox.id, folder) {
                 return Ok(Folder { id: folder, state });
             }
             let loaded = self.shared.read(move |tx| Box::pin(reads::state(tx, mailbox.id, folder))).await?;
             if self.shared.read_only.load(Ordering::Acquire) {
                 // Nobody writes any more, so what was read is the newest there will be.
-                self.shared.open.publish(folder, loaded);
+                self.shared.open.publish(mailbox.id, folder, loaded);
             } else {
                 submit(&self.shared, writes::OpenFolder { mailbox, folder, loaded }).await?;
             }

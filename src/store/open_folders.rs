@@ -4,7 +4,7 @@
 //! and its MODSEQ never goes back.
 
 use super::FolderState;
-use crate::model::ids::FolderId;
+use crate::model::ids::{FolderId, MailboxId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ struct Map {
 }
 
 struct Open {
+    mailbox: MailboxId,
     state: watch::Sender<Arc<FolderState>>,
     used: u64,
 }
@@ -31,12 +32,12 @@ pub(super) struct OpenFolders {
 }
 
 impl OpenFolders {
-    /// Follows a folder that is loaded.
-    pub fn subscribe(&self, folder: FolderId) -> Option<watch::Receiver<Arc<FolderState>>> {
+    /// Follows a folder of this mailbox that is loaded.
+    pub fn subscribe(&self, mailbox: MailboxId, folder: FolderId) -> Option<watch::Receiver<Arc<FolderState>>> {
         let mut map = self.map.lock();
         map.clock += 1;
         let clock = map.clock;
-        let open = map.folders.get_mut(&folder)?;
+        let open = map.folders.get_mut(&folder).filter(|open| open.mailbox == mailbox)?;
         open.used = clock;
         Some(open.state.subscribe())
     }
@@ -47,11 +48,12 @@ impl OpenFolders {
     }
 
     /// Shows a committed state to all that follow the folder, and keeps it.
-    pub fn publish(&self, folder: FolderId, state: Arc<FolderState>) {
+    pub fn publish(&self, mailbox: MailboxId, folder: FolderId, state: Arc<FolderState>) {
         let mut map = self.map.lock();
         map.clock += 1;
         let used = map.clock;
-        let open = map.folders.entry(folder).or_insert_with(|| Open { state: watch::Sender::new(state.clone()), used });
+        let entry = map.folders.entry(folder);
+        let open = entry.or_insert_with(|| Open { mailbox, state: watch::Sender::new(state.clone()), used });
         open.used = used;
         open.state.send_if_modified(|known| {
             let newer = state.highest_modseq > known.highest_modseq;

@@ -145,17 +145,17 @@ pub(super) async fn read_many(tx: &mut Tx, shared: Arc<Shared>, ids: Vec<Message
     let small: Vec<i64> = small.map(|(id, _)| *id).collect();
     let mut octets = HashMap::with_capacity(small.len());
     for row in tx.query(OCTETS, &[small.into()]).await? {
-        octets.insert(row.int(0)?, row.blob(1)?);
+        octets.insert(row.int(0)?, row.blob(1));
     }
     let whole = |id: &MessageId| match located.get(&id.0) {
         None => Err(gone()),
         Some(Err(error)) => Err(StoreError::Corrupt(error.to_string())),
-        Some(Ok(at)) => assemble(at, octets.get(&id.0).cloned(), &shared),
+        Some(Ok(at)) => assemble(at, octets.get(&id.0), &shared),
     };
     Ok(ids.iter().map(whole).collect())
 }
 
-fn assemble(at: &Located, data: Option<Bytes>, shared: &Shared) -> Result<Bytes> {
+fn assemble(at: &Located, data: Option<&Result<Bytes>>, shared: &Shared) -> Result<Bytes> {
     if at.body_size >= bounds::MESSAGE_IN_MEMORY_OCTETS {
         return Err(StoreError::TooLarge);
     }
@@ -171,7 +171,12 @@ fn assemble(at: &Located, data: Option<Bytes>, shared: &Shared) -> Result<Bytes>
             }
             body.freeze()
         }
-        encoding => unpack(encoding, data.ok_or_else(gone)?, at.checksum, at.body_size)?,
+        encoding => {
+            let Some(Ok(data)) = data else {
+                return Err(StoreError::Corrupt("a body's octets are not there".into()));
+            };
+            unpack(encoding, data.clone(), at.checksum, at.body_size)?
+        }
     };
     if at.prefix.is_empty() {
         return Ok(body);

@@ -21,6 +21,9 @@ use tokio::sync::{mpsc, watch};
 /// The store's tables, version by version.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/store/0001_start.sql")];
 
+/// A file's time may lag behind the clock; what is this young waits for the next start.
+const COARSE_CLOCK: Duration = Duration::from_secs(10);
+
 /// What all parts of a store share.
 pub(super) struct Shared {
     pub reads: ReadEnd,
@@ -95,7 +98,7 @@ impl Store {
         migrate_sqlite(&mut tx)?;
         tx.commit()?;
         let reads = ReadEnd::Sqlite(Readers::start(path)?);
-        Self::start(data_dir, clock, reads, WriteEnd::Sqlite(slot), Duration::ZERO)
+        Self::start(data_dir, clock, reads, WriteEnd::Sqlite(slot), COARSE_CLOCK)
     }
 
     /// Opens (or makes) the store of several nodes: tables in the control database, bodies in the data folder.

@@ -13,7 +13,7 @@ use super::sqlite::{SqliteTx, WriteSlot};
 use super::tx::{Tx, TxError, TxResult};
 use super::{FolderState, Result, Shared, StoreError};
 use crate::model::bounds;
-use crate::model::ids::FolderId;
+use crate::model::ids::{FolderId, MailboxId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,14 +85,17 @@ impl<W: Write> Job for Queued<W> {
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {
-        let outcome = match (failure, self.outcome) {
+        let Self { write, outcome, answer } = *self;
+        // A body that was not needed has left the disk before anybody hears about it.
+        drop(write);
+        let outcome = match (failure, outcome) {
             (Some(StoreError::ReadOnly), _) => Err(StoreError::ReadOnly),
             (Some(error), _) => Err(StoreError::Failed(error.to_string())),
             (None, Some(outcome)) => outcome,
             (None, None) => Err(StoreError::Failed("the write was not run".into())),
         };
         // Who asked may have gone; the write stands all the same.
-        self.answer.send(outcome).ok();
+        answer.send(outcome).ok();
     }
 }
 
@@ -139,7 +142,7 @@ pub(super) struct Writer {
 
 /// What a commit has changed, for whom it concerns.
 struct Committed {
-    states: Vec<(FolderId, Arc<FolderState>)>,
+    states: Vec<(MailboxId, FolderId, Arc<FolderState>)>,
     deleted: Vec<FolderId>,
     after: Aftermath,
 }
@@ -241,14 +244,19 @@ impl Writer {
                 return Err(error.into());
             }
         }
-        let states = batch.states.into_iter().filter_map(|(id, state)| Some((id, state.ok()?))).collect();
-        Ok(Committed { states, deleted: batch.changes.deleted_folders, after })
+        let Batch { heads, states, changes, .. } = batch;
+        let open = |(id, state): (FolderId, Result<Arc<FolderState>>)| {
+            let head = heads.get(&id).filter(|head| head.selectable)?;
+            Some((head.mailbox, id, state.ok()?))
+        };
+        let states = states.into_iter().filter_map(open).collect();
+        Ok(Committed { states, deleted: changes.deleted_folders, after })
     }
 
     fn settle(&self, committed: Committed) {
         committed.after.claimed.iter().for_each(|claim| claim.keep());
-        for (folder, state) in committed.states {
-            self.shared.open.publish(folder, state);
+        for (mailbox, folder, state) in committed.states {
+            self.shared.open.publish(mailbox, folder, state);
         }
         for folder in committed.deleted {
             self.shared.open.close(folder);
