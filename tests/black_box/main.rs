@@ -2,6 +2,7 @@
 //!
 //! See `tests/README.md`. Nothing here may reach into the library.
 
+mod api;
 mod journeys;
 mod support;
 mod transcripts;

@@ -1,0 +1,4 @@
+//! The API as its OpenAPI document describes it.
+
+mod every_operation;
+mod operations;
