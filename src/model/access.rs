@@ -81,6 +81,28 @@ SuspensionScope {
     Receive = "receive",
 });
 
+words!(/// What a tenant is.
+TenantKind {
+    /// The root: who runs this Facteur.
+    Operator = "operator",
+    /// Sells to customers below it.
+    Reseller = "reseller",
+    /// Owns domains.
+    Customer = "customer",
+});
+
+words!(/// What a caller may do, from most to least; within its tenant's subtree alone.
+Role {
+    /// Everything.
+    Operator = "operator",
+    /// Tenants, users, keys, domains, mailboxes and aliases at and below its tenant.
+    Reseller = "reseller",
+    /// Users, keys, domains, mailboxes and aliases of its tenant.
+    Customer = "customer",
+    /// Its own mailbox.
+    MailboxUser = "mailbox_user",
+});
+
 words!(/// What POP3's DELE does at QUIT.
 OnDelete {
     /// The message is removed.

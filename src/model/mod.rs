@@ -14,7 +14,7 @@ pub mod quota;
 pub mod revision;
 pub mod uid_set;
 
-pub use access::{Pop3Policy, Protocol, ProtocolState, SettingLevel, SuspensionScope};
+pub use access::{OnDelete, Pop3Policy, Protocol, ProtocolState, Role, SettingLevel, SuspensionScope, TenantKind};
 pub use domain_name::DomainName;
 pub use email_address::EmailAddress;
 pub use flags::Flags;

@@ -1,0 +1,103 @@
+//! Rows of `aliases`.
+
+use super::{DbError, Page, Result, Row, Tx};
+use crate::model::EmailAddress;
+use crate::model::ids::{AliasId, DomainId, TenantId};
+
+/// An alias.
+#[derive(Debug, Clone)]
+pub struct AliasRow {
+    /// Its id.
+    pub id: AliasId,
+    /// Its domain.
+    pub domain: DomainId,
+    /// The tenant that owns the domain.
+    pub tenant: TenantId,
+    /// That tenant's path.
+    pub path: String,
+    /// Its address.
+    pub address: EmailAddress,
+    /// Where it delivers.
+    pub targets: Vec<EmailAddress>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The revision that last wrote it.
+    pub revision: i64,
+}
+
+fn read(row: &Row) -> Result<AliasRow> {
+    let targets: String = row.get(5)?;
+    Ok(AliasRow {
+        id: AliasId(row.get(0)?),
+        domain: DomainId(row.get(1)?),
+        tenant: TenantId(row.get(2)?),
+        path: row.get(3)?,
+        address: row.parse(4)?,
+        targets: serde_json::from_str(&targets).map_err(|e| DbError::Damaged(e.to_string()))?,
+        created_at: row.get(6)?,
+        revision: row.get(7)?,
+    })
+}
+
+fn targets(alias: &AliasRow) -> String {
+    serde_json::Value::from(alias.targets.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
+}
+
+/// An alias by id.
+pub async fn find(tx: &mut Tx, id: AliasId) -> Result<Option<AliasRow>> {
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+         FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.id = $1";
+    tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// An alias by its canonical address key.
+pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<AliasRow>> {
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+         FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.address_key = $1";
+    tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Aliases of tenants at and below a path, by id.
+pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<AliasRow>> {
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+         FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
+         WHERE t.path >= $1 AND t.path < $2 AND a.id > $3 ORDER BY a.id LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Aliases of one domain, by id.
+pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<AliasRow>> {
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+         FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
+         WHERE a.domain_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
+    tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
+}
+
+/// Adds an alias (its address is taken in `addresses`).
+pub async fn insert(tx: &mut Tx, alias: &AliasRow) -> Result<()> {
+    const SQL: &str = "INSERT INTO aliases (id, domain_id, tenant_id, address, address_key, targets, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let args = [
+        alias.id.0.into(),
+        alias.domain.0.into(),
+        alias.tenant.0.into(),
+        alias.address.to_string().into(),
+        alias.address.key().into(),
+        targets(alias).into(),
+        alias.created_at.into(),
+        alias.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Writes where it delivers.
+pub async fn update(tx: &mut Tx, alias: &AliasRow) -> Result<()> {
+    const SQL: &str = "UPDATE aliases SET targets = $2, revision = $3 WHERE id = $1";
+    tx.execute(SQL, &[alias.id.0.into(), targets(alias).into(), alias.revision.into()]).await.map(drop)
+}
+
+/// Removes it.
+pub async fn delete(tx: &mut Tx, id: AliasId) -> Result<()> {
+    tx.execute("DELETE FROM aliases WHERE id = $1", &[id.0.into()]).await.map(drop)
+}

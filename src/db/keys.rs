@@ -1,0 +1,103 @@
+//! Rows of `api_keys`: a hash of each key, never the key.
+
+use super::{Page, Result, Row, Tx};
+use crate::model::Role;
+use crate::model::ids::{KeyId, TenantId};
+
+/// An API key.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// Its id.
+    pub id: KeyId,
+    /// In which tenant it acts.
+    pub tenant: TenantId,
+    /// That tenant's path.
+    pub path: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// True when it may only read.
+    pub read_only: bool,
+    /// Unix milliseconds; none never expires.
+    pub expires_at: Option<i64>,
+    /// Unix milliseconds.
+    pub last_used_at: Option<i64>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The revision that last wrote it.
+    pub revision: i64,
+}
+
+fn read(row: &Row) -> Result<KeyRow> {
+    Ok(KeyRow {
+        id: KeyId(row.get(0)?),
+        tenant: TenantId(row.get(1)?),
+        path: row.get(2)?,
+        name: row.get(3)?,
+        role: row.parse(4)?,
+        read_only: row.get::<i64>(5)? != 0,
+        expires_at: row.get(6)?,
+        last_used_at: row.get(7)?,
+        created_at: row.get(8)?,
+        revision: row.get(9)?,
+    })
+}
+
+/// A key by its id.
+pub async fn find(tx: &mut Tx, id: KeyId) -> Result<Option<KeyRow>> {
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = $1";
+    tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// A key by the SHA-256 of its text.
+pub async fn find_by_secret(tx: &mut Tx, secret_hash: &[u8]) -> Result<Option<KeyRow>> {
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.secret_hash = $1";
+    tx.one(SQL, &[secret_hash.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Keys of tenants at and below a path, by id.
+pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<KeyRow>> {
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
+         WHERE t.path >= $1 AND t.path < $2 AND k.id > $3 ORDER BY k.id LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Adds a key.
+pub async fn insert(tx: &mut Tx, key: &KeyRow, secret_hash: &[u8]) -> Result<()> {
+    const SQL: &str = "INSERT INTO api_keys (id, tenant_id, name, role, read_only, secret_hash, expires_at, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let args = [
+        key.id.0.into(),
+        key.tenant.0.into(),
+        key.name.as_str().into(),
+        key.role.as_str().into(),
+        key.read_only.into(),
+        secret_hash.into(),
+        key.expires_at.into(),
+        key.created_at.into(),
+        key.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Gives it another name or expiry; its rights never change.
+pub async fn update(tx: &mut Tx, key: &KeyRow) -> Result<()> {
+    const SQL: &str = "UPDATE api_keys SET name = $2, expires_at = $3, revision = $4 WHERE id = $1";
+    let args = [key.id.0.into(), key.name.as_str().into(), key.expires_at.into(), key.revision.into()];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Notes when it was used.
+pub async fn used(tx: &mut Tx, id: KeyId, at: i64) -> Result<()> {
+    tx.execute("UPDATE api_keys SET last_used_at = $2 WHERE id = $1", &[id.0.into(), at.into()]).await.map(drop)
+}
+
+/// Removes it.
+pub async fn delete(tx: &mut Tx, id: KeyId) -> Result<()> {
+    tx.execute("DELETE FROM api_keys WHERE id = $1", &[id.0.into()]).await.map(drop)
+}

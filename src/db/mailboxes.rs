@@ -1,0 +1,154 @@
+//! Rows of `mailboxes`.
+
+use super::domains::{ProtocolSettings, protocol_args, read_protocols};
+use super::{Page, Result, Row, Tx};
+use crate::model::ids::{DomainId, MailboxId, TenantId};
+use crate::model::{EmailAddress, Quota};
+
+/// A mailbox.
+#[derive(Clone)]
+pub struct MailboxRow {
+    /// Its id.
+    pub id: MailboxId,
+    /// Its domain.
+    pub domain: DomainId,
+    /// The tenant that owns the domain.
+    pub tenant: TenantId,
+    /// That tenant's path.
+    pub path: String,
+    /// Its address.
+    pub address: EmailAddress,
+    /// The person's or purpose's name.
+    pub name: String,
+    /// The password's hash; none admits nobody.
+    pub password_hash: Option<String>,
+    /// Rises with the password.
+    pub password_epoch: i64,
+    /// Its limits.
+    pub quota: Quota,
+    /// Its say about protocols.
+    pub protocols: ProtocolSettings,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The revision that last wrote it.
+    pub revision: i64,
+}
+
+fn read(row: &Row) -> Result<MailboxRow> {
+    let limit = |value: Option<i64>| value.map(|v| u64::try_from(v).unwrap_or(0));
+    Ok(MailboxRow {
+        id: MailboxId(row.get(0)?),
+        domain: DomainId(row.get(1)?),
+        tenant: TenantId(row.get(2)?),
+        path: row.get(3)?,
+        address: row.parse(4)?,
+        name: row.get(5)?,
+        password_hash: row.get(6)?,
+        password_epoch: row.get(7)?,
+        quota: Quota { bytes: limit(row.get(8)?), messages: limit(row.get(9)?) },
+        protocols: read_protocols(row, 10)?,
+        created_at: row.get(15)?,
+        revision: row.get(16)?,
+    })
+}
+
+fn limit(value: Option<u64>) -> super::Arg {
+    value.map(|v| i64::try_from(v).unwrap_or(i64::MAX)).into()
+}
+
+/// A mailbox by id.
+pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
+    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1";
+    tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// A mailbox by its canonical address key.
+pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
+    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1";
+    tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Mailboxes of tenants at and below a path, by id.
+pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
+    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE t.path >= $1 AND t.path < $2 AND m.id > $3 ORDER BY m.id LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Mailboxes of one domain, by id.
+pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<MailboxRow>> {
+    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE m.domain_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
+    tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
+}
+
+/// Adds a mailbox (its address is taken in `addresses`).
+pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
+    const SQL: &str = "INSERT INTO mailboxes (id, domain_id, tenant_id, address, address_key, name, password_hash, password_epoch, quota_bytes, quota_messages, \
+         imap, pop3, submission, pop3_on_delete, pop3_expire_days, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    let mut args = vec![
+        mailbox.id.0.into(),
+        mailbox.domain.0.into(),
+        mailbox.tenant.0.into(),
+        mailbox.address.to_string().into(),
+        mailbox.address.key().into(),
+        mailbox.name.as_str().into(),
+        mailbox.password_hash.clone().into(),
+        mailbox.password_epoch.into(),
+        limit(mailbox.quota.bytes),
+        limit(mailbox.quota.messages),
+    ];
+    args.extend(protocol_args(&mailbox.protocols));
+    args.extend([mailbox.created_at.into(), mailbox.revision.into()]);
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Writes what may change of it.
+pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
+    const SQL: &str = "UPDATE mailboxes SET domain_id = $2, tenant_id = $3, address = $4, address_key = $5, name = $6, password_hash = $7, \
+         password_epoch = $8, quota_bytes = $9, quota_messages = $10, imap = $11, pop3 = $12, submission = $13, pop3_on_delete = $14, \
+         pop3_expire_days = $15, revision = $16 WHERE id = $1";
+    let mut args = vec![
+        mailbox.id.0.into(),
+        mailbox.domain.0.into(),
+        mailbox.tenant.0.into(),
+        mailbox.address.to_string().into(),
+        mailbox.address.key().into(),
+        mailbox.name.as_str().into(),
+        mailbox.password_hash.clone().into(),
+        mailbox.password_epoch.into(),
+        limit(mailbox.quota.bytes),
+        limit(mailbox.quota.messages),
+    ];
+    args.extend(protocol_args(&mailbox.protocols));
+    args.push(mailbox.revision.into());
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Writes a stronger hash of the same password; no configuration changes, so no revision.
+pub async fn rehash(tx: &mut Tx, id: MailboxId, epoch: i64, hash: &str) -> Result<()> {
+    const SQL: &str = "UPDATE mailboxes SET password_hash = $3 WHERE id = $1 AND password_epoch = $2";
+    tx.execute(SQL, &[id.0.into(), epoch.into(), hash.into()]).await.map(drop)
+}
+
+/// Mailboxes whose POP3 policy (their own or their domain's) may expire mail, by id.
+pub async fn with_expiry(tx: &mut Tx, page: Page) -> Result<Vec<MailboxId>> {
+    const SQL: &str = "SELECT m.id FROM mailboxes m JOIN domains d ON d.id = m.domain_id \
+         WHERE COALESCE(m.pop3_expire_days, d.pop3_expire_days, 0) > 0 AND m.id > $1 ORDER BY m.id LIMIT $2";
+    tx.all(SQL, &[page.after.into(), page.fetch()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
+}
+
+/// Removes it.
+pub async fn delete(tx: &mut Tx, id: MailboxId) -> Result<()> {
+    tx.execute("DELETE FROM mailboxes WHERE id = $1", &[id.0.into()]).await.map(drop)
+}

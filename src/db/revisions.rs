@@ -1,0 +1,117 @@
+//! Rows of `revisions` and their head: the log of configuration changes.
+//!
+//! Invariant: numbers have no gap and follow commit order, since [`next`] takes a row lock
+//! that is held until the commit.
+
+use super::{DbError, Result, Row, Tx};
+use crate::model::Revision;
+use crate::model::revision::Touch;
+
+/// A revision.
+#[derive(Debug, Clone)]
+pub struct RevisionRow {
+    /// Its number.
+    pub number: i64,
+    /// Unix milliseconds.
+    pub at: i64,
+    /// Who: the id of a user, key or mailbox, or `system`.
+    pub caller: String,
+    /// What was done: the operation's name.
+    pub action: String,
+    /// The id of what it was done to.
+    pub object: String,
+    /// The path of the tenant that the object belongs to.
+    pub path: String,
+    /// The object before, as JSON; none when it was created.
+    pub before: Option<String>,
+    /// The object after, as JSON; none when it was deleted.
+    pub after: Option<String>,
+    /// What nodes have to look at again.
+    pub touches: Vec<Touch>,
+}
+
+fn read(row: &Row) -> Result<RevisionRow> {
+    Ok(RevisionRow {
+        number: row.get(0)?,
+        at: row.get(1)?,
+        caller: row.get(2)?,
+        action: row.get(3)?,
+        object: row.get(4)?,
+        path: row.get(5)?,
+        before: row.get(6)?,
+        after: row.get(7)?,
+        touches: read_touches(row, 8)?,
+    })
+}
+
+fn read_touches(row: &Row, column: usize) -> Result<Vec<Touch>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|e| DbError::Damaged(e.to_string()))
+}
+
+/// Takes the next number and the lock that keeps it the next one.
+pub async fn next(tx: &mut Tx) -> Result<Revision> {
+    const SQL: &str = "UPDATE revision_head SET number = number + 1 WHERE one = 1 RETURNING number";
+    let row = tx.one(SQL, &[]).await?.ok_or_else(|| DbError::Damaged("revision_head is empty".into()))?;
+    row.get(0).map(Revision)
+}
+
+/// The newest number.
+pub async fn newest(tx: &mut Tx) -> Result<Revision> {
+    let row = tx.one("SELECT number FROM revision_head WHERE one = 1", &[]).await?;
+    row.ok_or_else(|| DbError::Damaged("revision_head is empty".into()))?.get(0).map(Revision)
+}
+
+/// Appends a revision whose number is from [`next`] of the same transaction.
+pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
+    const SQL: &str = "INSERT INTO revisions (number, at, caller, action, object, path, before_json, after_json, touches) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let touches = serde_json::to_string(&revision.touches).map_err(|e| DbError::Damaged(e.to_string()))?;
+    let args = [
+        revision.number.into(),
+        revision.at.into(),
+        revision.caller.as_str().into(),
+        revision.action.as_str().into(),
+        revision.object.as_str().into(),
+        revision.path.as_str().into(),
+        revision.before.clone().into(),
+        revision.after.clone().into(),
+        touches.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// What revisions after `number` touch, in order, at most `limit` of them.
+pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<Vec<(Revision, Vec<Touch>)>> {
+    const SQL: &str = "SELECT number, touches FROM revisions WHERE number > $1 ORDER BY number LIMIT $2";
+    let rows = tx.all(SQL, &[number.0.into(), limit.into()]).await?;
+    rows.iter().map(|row| Ok((Revision(row.get(0)?), read_touches(row, 1)?))).collect()
+}
+
+/// One revision.
+pub async fn find(tx: &mut Tx, number: i64) -> Result<Option<RevisionRow>> {
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions WHERE number = $1";
+    tx.one(SQL, &[number.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Revisions of objects of tenants at and below a path, newest first, before a number.
+pub async fn list(tx: &mut Tx, path: &str, before: i64, limit: i64) -> Result<Vec<RevisionRow>> {
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions \
+         WHERE path >= $1 AND path < $2 AND number < $3 ORDER BY number DESC LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Revisions of one object, newest first, before a number.
+pub async fn list_of_object(
+    tx: &mut Tx,
+    object: &str,
+    path: &str,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<RevisionRow>> {
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions \
+         WHERE object = $1 AND path >= $2 AND path < $3 AND number < $4 ORDER BY number DESC LIMIT $5";
+    let args = [object.into(), path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}

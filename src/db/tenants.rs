@@ -1,0 +1,89 @@
+//! Rows of `tenants`: the tree under the operator.
+
+use super::{Page, Result, Row, Tx};
+use crate::model::TenantKind;
+use crate::model::ids::TenantId;
+
+/// A tenant.
+#[derive(Debug, Clone)]
+pub struct TenantRow {
+    /// Its id.
+    pub id: TenantId,
+    /// The tenant above; none for the operator's root.
+    pub parent: Option<TenantId>,
+    /// The ids from the root down to it: "below" is a range of paths.
+    pub path: String,
+    /// Operator, reseller or customer.
+    pub kind: TenantKind,
+    /// Its name.
+    pub name: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The revision that last wrote it.
+    pub revision: i64,
+}
+
+fn read(row: &Row) -> Result<TenantRow> {
+    Ok(TenantRow {
+        id: TenantId(row.get(0)?),
+        parent: row.get::<Option<i64>>(1)?.map(TenantId),
+        path: row.get(2)?,
+        kind: row.parse(3)?,
+        name: row.get(4)?,
+        created_at: row.get(5)?,
+        revision: row.get(6)?,
+    })
+}
+
+/// One more than every path that begins with `path`.
+pub(super) fn path_end(path: &str) -> String {
+    format!("{path}~")
+}
+
+/// A tenant by its id.
+pub async fn find(tx: &mut Tx, id: TenantId) -> Result<Option<TenantRow>> {
+    const SQL: &str = "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants WHERE id = $1";
+    tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// The operator's root, if the database has been set up.
+pub async fn root(tx: &mut Tx) -> Result<Option<TenantRow>> {
+    const SQL: &str =
+        "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants WHERE parent_id IS NULL";
+    tx.one(SQL, &[]).await?.as_ref().map(read).transpose()
+}
+
+/// Tenants at and below a path, by id.
+pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<TenantRow>> {
+    const SQL: &str = "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants \
+         WHERE path >= $1 AND path < $2 AND id > $3 ORDER BY id LIMIT $4";
+    let args = [path.into(), path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Adds a tenant.
+pub async fn insert(tx: &mut Tx, tenant: &TenantRow) -> Result<()> {
+    const SQL: &str = "INSERT INTO tenants (id, parent_id, path, kind, name, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let args = [
+        tenant.id.0.into(),
+        tenant.parent.map(|p| p.0).into(),
+        tenant.path.as_str().into(),
+        tenant.kind.as_str().into(),
+        tenant.name.as_str().into(),
+        tenant.created_at.into(),
+        tenant.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Gives it another name.
+pub async fn rename(tx: &mut Tx, id: TenantId, name: &str, revision: i64) -> Result<()> {
+    const SQL: &str = "UPDATE tenants SET name = $2, revision = $3 WHERE id = $1";
+    tx.execute(SQL, &[id.0.into(), name.into(), revision.into()]).await.map(drop)
+}
+
+/// Removes it; `Referred` while it has tenants, domains, users or keys.
+pub async fn delete(tx: &mut Tx, id: TenantId) -> Result<()> {
+    tx.execute("DELETE FROM tenants WHERE id = $1", &[id.0.into()]).await.map(drop)
+}

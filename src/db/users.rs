@@ -1,0 +1,102 @@
+//! Rows of `users`: who signs in to the API by name and password.
+
+use super::{Page, Result, Row, Tx};
+use crate::model::Role;
+use crate::model::ids::{TenantId, UserId};
+
+/// A user.
+#[derive(Clone)]
+pub struct UserRow {
+    /// Its id.
+    pub id: UserId,
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// That tenant's path.
+    pub path: String,
+    /// The name to sign in with, lower case.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The password's hash.
+    pub password_hash: String,
+    /// Rises with the password.
+    pub password_epoch: i64,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// The revision that last wrote it.
+    pub revision: i64,
+}
+
+fn read(row: &Row) -> Result<UserRow> {
+    Ok(UserRow {
+        id: UserId(row.get(0)?),
+        tenant: TenantId(row.get(1)?),
+        path: row.get(2)?,
+        name: row.get(3)?,
+        role: row.parse(4)?,
+        password_hash: row.get(5)?,
+        password_epoch: row.get(6)?,
+        created_at: row.get(7)?,
+        revision: row.get(8)?,
+    })
+}
+
+/// A user by id.
+pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<UserRow>> {
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+         FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = $1";
+    tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// A user by the name it signs in with.
+pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<UserRow>> {
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+         FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.name = $1";
+    tx.one(SQL, &[name.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Users of tenants at and below a path, by id.
+pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<UserRow>> {
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+         FROM users u JOIN tenants t ON t.id = u.tenant_id \
+         WHERE t.path >= $1 AND t.path < $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// Adds a user.
+pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
+    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let args = [
+        user.id.0.into(),
+        user.tenant.0.into(),
+        user.name.as_str().into(),
+        user.role.as_str().into(),
+        user.password_hash.as_str().into(),
+        user.password_epoch.into(),
+        user.created_at.into(),
+        user.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Writes what may change of it.
+pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
+    const SQL: &str =
+        "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6 WHERE id = $1";
+    let args = [
+        user.id.0.into(),
+        user.name.as_str().into(),
+        user.role.as_str().into(),
+        user.password_hash.as_str().into(),
+        user.password_epoch.into(),
+        user.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
+}
+
+/// Removes it.
+pub async fn delete(tx: &mut Tx, id: UserId) -> Result<()> {
+    tx.execute("DELETE FROM users WHERE id = $1", &[id.0.into()]).await.map(drop)
+}
