@@ -116,6 +116,7 @@ impl Store {
         let bodies = Arc::new(BodyFolder::open(data_dir).map_err(disk)?);
         let (queue, waiting) = mpsc::channel(bounds::COMMIT_QUEUE);
         let (ending, ended) = watch::channel(false);
+        let now = Duration::from_millis(u64::try_from(clock.now_ms()).unwrap_or(0));
         let shared = Arc::new(Shared {
             reads,
             queue: Mutex::new(Some(queue)),
@@ -137,7 +138,7 @@ impl Store {
                 ending.send_replace(true);
             })
             .map_err(disk)?;
-        let before = SystemTime::now().checked_sub(spare).unwrap_or(SystemTime::UNIX_EPOCH);
+        let before = SystemTime::UNIX_EPOCH + now.saturating_sub(spare);
         tokio::spawn(sweep(shared.clone(), before));
         Ok(Store { shared })
     }

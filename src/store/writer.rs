@@ -105,7 +105,7 @@ pub(super) async fn submit<W: Write>(shared: &Shared, write: W) -> Result<W::Out
         return Err(StoreError::ReadOnly);
     }
     let (answer, outcome) = oneshot::channel();
-    let job: Box<dyn Job> = Box::new(Queued { write, outcome: None, answer });
+    let job: AnyJob = Box::new(Queued { write, outcome: None, answer });
     let queue = shared.queue.lock().clone();
     let queue = queue.ok_or_else(|| StoreError::Failed("the store is closed".into()))?;
     queue.try_send(job).map_err(|error| match error {
@@ -114,6 +114,9 @@ pub(super) async fn submit<W: Write>(shared: &Shared, write: W) -> Result<W::Out
     })?;
     outcome.await.map_err(|_| StoreError::Failed("the store is closed".into()))?
 }
+
+/// Any write.
+pub(super) type AnyJob = Box<dyn Job>;
 
 /// Where the writer's transactions come from.
 pub(super) enum WriteEnd {
@@ -136,7 +139,7 @@ impl WriteEnd {
 pub(super) struct Writer {
     pub shared: Arc<Shared>,
     pub end: WriteEnd,
-    pub queue: mpsc::Receiver<Box<dyn Job>>,
+    pub queue: mpsc::Receiver<AnyJob>,
     pub ids: Ids,
 }
 
@@ -150,7 +153,7 @@ struct Committed {
 impl Writer {
     /// Runs until the queue is closed and empty.
     pub async fn run(mut self) {
-        let mut waiting: Option<Box<dyn Job>> = None;
+        let mut waiting: Option<AnyJob> = None;
         loop {
             let first = match waiting.take() {
                 Some(job) => job,
@@ -166,7 +169,7 @@ impl Writer {
     }
 
     /// What goes into one commit with `first`, and the one that must wait for the next.
-    fn gather(&mut self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, Option<Box<dyn Job>>) {
+    fn gather(&mut self, first: AnyJob) -> (Vec<AnyJob>, Option<AnyJob>) {
         let (mut octets, alone) = (first.octets(), first.alone());
         let mut jobs = vec![first];
         while !alone && jobs.len() < bounds::COMMIT_BATCH && octets < bounds::COMMIT_BATCH_OCTETS {
@@ -182,7 +185,7 @@ impl Writer {
         (jobs, None)
     }
 
-    async fn round(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    async fn round(&mut self, mut jobs: Vec<AnyJob>) {
         let outcome = if self.shared.read_only.load(Ordering::Acquire) {
             Err(StoreError::ReadOnly)
         } else {
@@ -204,7 +207,7 @@ impl Writer {
         }
     }
 
-    async fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Committed> {
+    async fn commit(&mut self, jobs: &mut [AnyJob]) -> Result<Committed> {
         match self.try_commit(jobs).await {
             Ok(committed) => Ok(committed),
             Err(Failure::Tx(error)) => {
@@ -218,7 +221,7 @@ impl Writer {
         }
     }
 
-    async fn try_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> std::result::Result<Committed, Failure> {
+    async fn try_commit(&mut self, jobs: &mut [AnyJob]) -> std::result::Result<Committed, Failure> {
         let mut needs = Needs::default();
         for job in jobs.iter() {
             job.needs(&mut needs);

@@ -5,15 +5,16 @@ use facteur::clock::Clock;
 use facteur::model::ids::{FolderId, MailboxId, TenantId};
 use facteur::model::{Flags, Quota, UidSet};
 use facteur::store::{Appended, Delivery, Folder, FolderInfo, MailboxRef, NewMessage, Result, Row, StagedBody, Store};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A data folder, a database, and the store on them.
 pub struct Bed {
-    pub dir: tempfile::TempDir,
+    pub dir: PathBuf,
     pub store: Store,
     pub clock: Clock,
     database: Database,
+    _temporary: Option<tempfile::TempDir>,
 }
 
 enum Database {
@@ -36,6 +37,23 @@ impl Bed {
         Self::on(Database::Sqlite).await
     }
 
+    /// The bed that [`Bed::place`] names, in another process.
+    pub async fn at(place: &str) -> Bed {
+        let (dir, url) = place.split_once('|').unwrap();
+        let database = if url.is_empty() { Database::Sqlite } else { Database::Postgres(url.to_owned()) };
+        Self::open_at(Path::new(dir).to_owned(), None, database).await
+    }
+
+    /// Where this bed is.
+    pub fn place(&self) -> String {
+        let url = match &self.database {
+            Database::Sqlite => "",
+            Database::Postgres(url) => url,
+        };
+        format!("{}|{url}", self.dir.display())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the command that runs the tests says where the server is")]
     pub async fn on_postgres() -> Bed {
         let server = std::env::var("FACTEUR_TEST_POSTGRES_URL")
             .expect("FACTEUR_TEST_POSTGRES_URL names no PostgreSQL: run the tests by ./tests/run");
@@ -43,10 +61,14 @@ impl Bed {
     }
 
     async fn on(database: Database) -> Bed {
-        let dir = tempfile::tempdir().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        Self::open_at(temporary.path().to_owned(), Some(temporary), database).await
+    }
+
+    async fn open_at(dir: PathBuf, temporary: Option<tempfile::TempDir>, database: Database) -> Bed {
         let clock = Clock::fixed(1_790_000_000_000);
-        let store = open(&database, dir.path(), clock.clone()).await;
-        Bed { dir, store, clock, database }
+        let store = open(&database, &dir, clock.clone()).await;
+        Bed { dir, store, clock, database, _temporary: temporary }
     }
 
     /// True on SQLite; for tests that look into the file.
@@ -57,14 +79,14 @@ impl Bed {
     /// Closes the store and opens it again.
     pub async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = open(&self.database, self.dir.path(), self.clock.clone()).await;
+        self.store = open(&self.database, &self.dir, self.clock.clone()).await;
     }
 
     /// A number out of the database itself.
     pub async fn number(&self, sql: &'static str) -> i64 {
         match &self.database {
             Database::Sqlite => {
-                let file = rusqlite::Connection::open(self.dir.path().join("store.db")).unwrap();
+                let file = rusqlite::Connection::open(self.dir.join("store.db")).unwrap();
                 file.query_row(sql, [], |row| row.get(0)).unwrap()
             }
             Database::Postgres(url) => {
@@ -78,7 +100,7 @@ impl Bed {
     pub async fn tamper(&self, sql: &'static str) {
         match &self.database {
             Database::Sqlite => {
-                let file = rusqlite::Connection::open(self.dir.path().join("store.db")).unwrap();
+                let file = rusqlite::Connection::open(self.dir.join("store.db")).unwrap();
                 assert_eq!(file.execute(sql, []).unwrap(), 1);
             }
             Database::Postgres(url) => {

@@ -24,7 +24,7 @@ pub async fn a_damaged_file_gives_out_nothing_that_is_wrong(bed: Bed) {
     let inbox = bed.folder(mailbox(1), "INBOX").await.id;
     bed.append(mailbox(1), inbox, &noise(1, 300_000)).await.unwrap();
     let row = bed.rows(mailbox(1), "INBOX").await[0];
-    let shelves = std::fs::read_dir(bed.dir.path().join("bodies")).unwrap();
+    let shelves = std::fs::read_dir(bed.dir.join("bodies")).unwrap();
     let file = shelves.flat_map(|shelf| std::fs::read_dir(shelf.unwrap().path()).unwrap()).next().unwrap().unwrap();
     let whole = std::fs::read(file.path()).unwrap();
     for at in [0, 5, 9, 100, 70_000, whole.len() - 1] {

@@ -4,6 +4,7 @@
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
 mod bed;
+mod crash;
 mod damage;
 mod flags;
 mod folders;
@@ -30,6 +31,9 @@ macro_rules! on_both {
 }
 
 on_both! {
+    crash {
+        nothing_that_was_acknowledged_is_lost_by_a_kill
+    }
     damage {
         a_damaged_row_fails_for_its_message_alone
         a_damaged_file_gives_out_nothing_that_is_wrong

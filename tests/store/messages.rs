@@ -101,7 +101,7 @@ pub async fn a_copy_shares_the_message_and_a_body_goes_with_its_last_reference(b
 
 /// Files below `bodies/`, in every shelf.
 fn body_files(bed: &Bed) -> usize {
-    let shelves = std::fs::read_dir(bed.dir.path().join("bodies")).unwrap();
+    let shelves = std::fs::read_dir(bed.dir.join("bodies")).unwrap();
     shelves.map(|shelf| std::fs::read_dir(shelf.unwrap().path()).unwrap().count()).sum()
 }
 

@@ -45,11 +45,11 @@ pub async fn a_long_log_becomes_a_snapshot(mut bed: Bed) {
 pub async fn a_start_removes_files_that_no_row_names(mut bed: Bed) {
     let inbox = bed.folder(mailbox(1), "INBOX").await.id;
     bed.append(mailbox(1), inbox, &noise(1, 90_000)).await.unwrap();
-    let stray = bed.dir.path().join("bodies/00/00000000000000000000000000000000");
-    let unfinished = bed.dir.path().join("bodies/incoming/1");
+    let stray = bed.dir.join("bodies/00/00000000000000000000000000000000");
+    let unfinished = bed.dir.join("bodies/incoming/1");
     for path in [&stray, &unfinished] {
         std::fs::write(path, b"left behind").unwrap();
-        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(48 * 3600);
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
     }
     bed.reopen().await;
