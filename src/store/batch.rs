@@ -26,6 +26,7 @@ pub(super) struct Batch<'w> {
     pub(super) usage: BTreeMap<MailboxId, Usage>,
     pub(super) states: HashMap<FolderId, Result<Arc<FolderState>>>,
     pub(super) bodies: HashMap<BodyKey, i64>,
+    pub(super) inboxes: HashMap<MailboxId, FolderId>,
     pub(super) changes: Changes,
 }
 
@@ -86,6 +87,13 @@ impl Batch<'_> {
     pub fn head(&self, mailbox: MailboxId, folder: FolderId) -> Result<&Head> {
         let head = self.heads.get(&folder).ok_or(StoreError::NoSuchFolder)?;
         (head.mailbox == mailbox && head.selectable).then_some(head).ok_or(StoreError::NoSuchFolder)
+    }
+
+    /// Remembers where deliveries go.
+    pub fn note_inbox(&mut self, head: &Head) {
+        if head.name.is_inbox() {
+            self.inboxes.insert(head.mailbox, head.id);
+        }
     }
 
     /// A folder by name, selectable or not; needs the whole mailbox loaded.
@@ -248,6 +256,7 @@ impl Batch<'_> {
         let id = FolderId(self.ids.folder().ok_or_else(exhausted)?);
         let head = Head::new(id, mailbox.id, mailbox.tenant, name, self.ids.uid_validity());
         self.changes.heads.insert(id);
+        self.note_inbox(&head);
         let empty = FolderState::empty(head.uid_validity, head.highest_modseq);
         self.states.insert(id, Ok(Arc::new(empty)));
         Ok(self.heads.entry(id).or_insert(head))

@@ -185,7 +185,7 @@ impl Batch<'_> {
                 Err(_) => return Ok(()),
             },
         };
-        let data = state.encode_snapshot();
+        let Ok(data) = state.encode_snapshot() else { return Ok(()) };
         head.snapshot_bytes = data.len() as u64;
         head.ops_bytes = 0;
         let row = vec![id.0.into(), head.highest_modseq.into(), Bytes::from(data).into()];

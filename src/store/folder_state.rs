@@ -1,16 +1,20 @@
 //! One folder as all its sessions on a node see it: an immutable value, replaced by each change.
 //!
 //! Sessions hold an `Arc` of the state they last told their client about and compare it
-//! with the newest one. Invariant: rows are sorted by UID; a state never changes.
+//! with the newest one. Rows stand in chunks that successive states share, so that a
+//! change copies the chunks it touches and no others.
+//! Invariants: rows are sorted by UID; no chunk is empty; a published state never changes.
 
-use super::folder_log::{Decoder, Encoder, FolderOp};
-use super::{FlagMode, Result, StoreError};
+use super::folder_log::FolderOp;
+use super::requests::FlagMode;
 use crate::model::ids::MessageId;
 use crate::model::{Flags, UidSet};
 use std::sync::Arc;
 
-/// Octets that a snapshot may open to: 4 billion UIDs never fit, damage must not allocate them.
-const SNAPSHOT_OCTETS: usize = 1 << 30;
+/// Rows of a chunk: what an append to a shared state copies at most (24 KiB).
+pub(super) const CHUNK_ROWS: usize = 512;
+/// Expunged ranges that a folder remembers; older ones make QRESYNC fall back to listing what is absent.
+const TOMBSTONES: usize = 4096;
 
 /// One message of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,22 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+impl Counts {
+    fn add(&mut self, row: &Row) {
+        self.messages += 1;
+        self.unseen += u32::from(!row.flags.contains(Flags::SEEN));
+        self.deleted += u32::from(row.flags.contains(Flags::DELETED));
+        self.bytes += u64::from(row.size);
+    }
+
+    fn sub(&mut self, row: &Row) {
+        self.messages -= 1;
+        self.unseen -= u32::from(!row.flags.contains(Flags::SEEN));
+        self.deleted -= u32::from(row.flags.contains(Flags::DELETED));
+        self.bytes -= u64::from(row.size);
+    }
+}
+
 /// What became different between two states of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StateDiff {
@@ -53,6 +73,14 @@ pub struct StateDiff {
     pub changed: Vec<Row>,
     /// How many messages are new.
     pub added: u32,
+}
+
+/// A range of UIDs that was expunged at one MODSEQ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tombstone {
+    pub modseq: u64,
+    pub first: u32,
+    pub last: u32,
 }
 
 /// A folder at one MODSEQ.
@@ -66,133 +94,41 @@ pub struct FolderState {
     pub highest_modseq: u64,
     /// Keyword names; the index is the keyword's number in [`Flags`].
     pub keywords: Arc<Vec<Box<str>>>,
-    rows: Arc<Vec<Row>>,
-    /// What went, and when: MODSEQ and UIDs, rising.
-    gone: Arc<Vec<(u64, UidSet)>>,
-    /// The folder remembers expunges after this MODSEQ.
-    remembers: u64,
+    /// Rows, in chunks.
+    chunks: Vec<Arc<Vec<Row>>>,
+    /// The position of each chunk's first row.
+    starts: Vec<u32>,
     counts: Counts,
+    /// Rising by MODSEQ.
+    pub(super) tombstones: Arc<Vec<Tombstone>>,
+    /// Expunges at or below this MODSEQ are forgotten.
+    pub(super) forgotten: u64,
 }
-
-/// Expunges that a folder remembers for QRESYNC.
-const REMEMBERED: usize = 1000;
 
 impl FolderState {
     /// A folder without messages.
-    pub fn empty(uid_validity: u32, highest_modseq: u64) -> Self {
+    pub(super) fn empty(uid_validity: u32, highest_modseq: u64) -> Self {
         Self {
             uid_validity,
             uid_next: 1,
             highest_modseq,
             keywords: Arc::default(),
-            rows: Arc::default(),
-            gone: Arc::default(),
-            remembers: highest_modseq,
+            chunks: Vec::new(),
+            starts: Vec::new(),
             counts: Counts::default(),
+            tombstones: Arc::default(),
+            forgotten: 0,
         }
-    }
-
-    /// The state after one more record of the log.
-    pub fn apply(&self, modseq: u64, op: &FolderOp) -> Self {
-        let mut next = self.clone();
-        next.highest_modseq = modseq;
-        match op {
-            FolderOp::Append(rows) => {
-                Arc::make_mut(&mut next.rows).extend_from_slice(rows);
-                next.uid_next = rows.last().map_or(next.uid_next, |row| row.uid.saturating_add(1));
-            }
-            FolderOp::Flags { uids, mode, flags } => {
-                for row in Arc::make_mut(&mut next.rows).iter_mut().filter(|row| uids.contains(row.uid)) {
-                    row.modseq = modseq;
-                    row.flags = match mode {
-                        FlagMode::Add => row.flags.union(*flags),
-                        FlagMode::Remove => row.flags.without(*flags),
-                        FlagMode::Replace => *flags,
-                    };
-                }
-            }
-            FolderOp::Expunge(uids) => {
-                Arc::make_mut(&mut next.rows).retain(|row| !uids.contains(row.uid));
-                let gone = Arc::make_mut(&mut next.gone);
-                gone.push((modseq, uids.clone()));
-                if gone.len() > REMEMBERED {
-                    next.remembers = gone.remove(0).0;
-                }
-            }
-            FolderOp::Keyword { index, name } => {
-                let table = Arc::make_mut(&mut next.keywords);
-                if usize::from(*index) == table.len() {
-                    table.push(name.clone());
-                }
-            }
-        }
-        next.count();
-        next
-    }
-
-    fn count(&mut self) {
-        let mut counts = Counts { messages: self.len(), ..Counts::default() };
-        for row in self.rows.iter() {
-            counts.unseen += u32::from(!row.flags.contains(Flags::SEEN));
-            counts.deleted += u32::from(row.flags.contains(Flags::DELETED));
-            counts.bytes += u64::from(row.size);
-        }
-        self.counts = counts;
-    }
-
-    /// The whole state in few octets, with a checksum.
-    pub fn encode_snapshot(&self) -> Vec<u8> {
-        let mut out = Encoder::default();
-        for number in [u64::from(self.uid_validity), u64::from(self.uid_next), self.highest_modseq, self.remembers] {
-            out.number(number);
-        }
-        out.number(self.keywords.len() as u64);
-        self.keywords.iter().for_each(|name| out.text(name));
-        out.number(self.gone.len() as u64);
-        for (modseq, uids) in self.gone.iter() {
-            out.number(*modseq);
-            out.uids(uids);
-        }
-        out.rows(self.rows.iter());
-        let sealed = out.seal();
-        zstd::bulk::compress(&sealed, 1).unwrap_or_default()
-    }
-
-    /// A snapshot back.
-    pub fn decode_snapshot(data: &[u8]) -> Result<Self> {
-        let damaged = |_| StoreError::Corrupt("a folder's snapshot".into());
-        let size = zstd::zstd_safe::get_frame_content_size(data).ok().flatten().unwrap_or(0);
-        let size = usize::try_from(size).unwrap_or(usize::MAX).min(SNAPSHOT_OCTETS);
-        let sealed = zstd::bulk::decompress(data, size).map_err(damaged)?;
-        let mut from = Decoder::open(&sealed)?;
-        let mut state = Self::empty(from.small()?, 0);
-        state.uid_next = from.small()?;
-        state.highest_modseq = from.number()?;
-        state.remembers = from.number()?;
-        let mut keywords = Vec::new();
-        for _ in 0..from.count()? {
-            keywords.push(from.text()?.into());
-        }
-        let mut gone = Vec::new();
-        for _ in 0..from.count()? {
-            gone.push((from.number()?, from.uids()?));
-        }
-        state.rows = Arc::new(from.rows()?);
-        state.keywords = Arc::new(keywords);
-        state.gone = Arc::new(gone);
-        from.end()?;
-        state.count();
-        Ok(state)
     }
 
     /// How many messages.
     pub fn len(&self) -> u32 {
-        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+        self.counts.messages
     }
 
     /// True without messages.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Messages, unseen, deleted, octets.
@@ -202,41 +138,241 @@ impl FolderState {
 
     /// The row at a position counted from 0.
     pub fn row(&self, index: u32) -> Option<Row> {
-        self.rows.get(index as usize).copied()
+        let chunk = self.starts.partition_point(|start| *start <= index).checked_sub(1)?;
+        let within = index - self.starts.get(chunk)?;
+        self.chunks.get(chunk)?.get(within as usize).copied()
     }
 
     /// The position of a UID: `Ok(position)`, or `Err(position where it would stand)`.
-    pub fn position(&self, uid: u32) -> std::result::Result<u32, u32> {
-        self.rows.binary_search_by_key(&uid, |row| row.uid).map(|at| at as u32).map_err(|at| at as u32)
+    ///
+    /// # Errors
+    /// No message has this UID.
+    pub fn position(&self, uid: u32) -> Result<u32, u32> {
+        let chunk = self.chunk_of(uid);
+        let Some(rows) = self.chunks.get(chunk) else { return Err(self.len()) };
+        let start = self.starts.get(chunk).copied().unwrap_or_default();
+        // A chunk has at most CHUNK_ROWS rows, so the position fits.
+        rows.binary_search_by_key(&uid, |row| row.uid).map(|at| start + at as u32).map_err(|at| start + at as u32)
     }
 
     /// Rows from a position on, in order; cheap to start anywhere.
     pub fn rows_from(&self, index: u32) -> Box<dyn Iterator<Item = Row> + Send + '_> {
-        Box::new(self.rows.get(index as usize..).unwrap_or_default().iter().copied())
+        let chunk = self.starts.partition_point(|start| *start <= index).saturating_sub(1);
+        let skip = index.saturating_sub(self.starts.get(chunk).copied().unwrap_or_default()) as usize;
+        let rest = self.chunks.get(chunk..).unwrap_or_default();
+        Box::new(rest.iter().flat_map(|rows| rows.iter().copied()).skip(skip))
     }
 
     /// What became different since `older`, a state of the same folder.
     pub fn diff(&self, older: &FolderState) -> StateDiff {
         let mut diff = StateDiff::default();
-        let mut new = self.rows.iter().peekable();
-        for old in older.rows.iter() {
-            match new.next_if(|row| row.uid == old.uid) {
-                None => diff.expunged.push(old.uid),
-                Some(row) if row.modseq != old.modseq => diff.changed.push(*row),
-                Some(_) => {}
+        let (mut old, mut new) = (Cursor::new(&older.chunks), Cursor::new(&self.chunks));
+        while let Some(was) = old.row() {
+            if old.skip_shared(&mut new) {
+                continue;
+            }
+            match new.row() {
+                Some(is) if is.uid == was.uid => {
+                    if is.modseq != was.modseq {
+                        diff.changed.push(is);
+                    }
+                    old.advance();
+                    new.advance();
+                }
+                Some(is) if is.uid < was.uid => new.advance(),
+                _ => {
+                    diff.expunged.push(was.uid);
+                    old.advance();
+                }
             }
         }
-        diff.added = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        // A folder has fewer than 2^32 messages, since UIDs have 32 bits.
+        let stayed = older.len() - diff.expunged.len() as u32;
+        diff.added = self.len() - stayed;
         diff
     }
 
     /// UIDs expunged after `modseq`, if the folder still remembers that far (RFC 7162 §3.2.5.1);
     /// `None` means that the caller must report every UID that is absent.
     pub fn vanished_since(&self, modseq: u64) -> Option<UidSet> {
-        if modseq < self.remembers {
+        if modseq < self.forgotten {
             return None;
         }
-        let later = self.gone.iter().filter(|(at, _)| *at > modseq);
-        Some(UidSet::from_ranges(later.flat_map(|(_, uids)| uids.ranges().map(|r| (*r.start(), *r.end())))))
+        let from = self.tombstones.partition_point(|t| t.modseq <= modseq);
+        let later = self.tombstones.get(from..).unwrap_or_default();
+        Some(UidSet::from_ranges(later.iter().map(|t| (t.first, t.last))))
+    }
+
+    /// The state after one record of the log.
+    pub(super) fn apply(&self, modseq: u64, op: &FolderOp) -> Self {
+        let mut next = self.clone();
+        next.apply_in_place(modseq, op);
+        next
+    }
+
+    /// Replays one record of the log; copies only chunks that another state shares.
+    pub(super) fn apply_in_place(&mut self, modseq: u64, op: &FolderOp) {
+        match op {
+            FolderOp::Append(rows) => rows.iter().for_each(|row| self.push(Row { modseq, ..*row })),
+            FolderOp::Flags { uids, mode, flags } => self.change_flags(uids, modseq, *mode, *flags),
+            FolderOp::Expunge(uids) => self.expunge(uids, modseq),
+            FolderOp::Keyword { index, name } => self.set_keyword(usize::from(*index), name),
+        }
+        self.highest_modseq = modseq;
+    }
+
+    /// Adds a row behind all others; one whose UID is not above them is refused by being left out.
+    pub(super) fn push(&mut self, row: Row) {
+        if row.uid < self.uid_next {
+            return;
+        }
+        self.uid_next = row.uid.saturating_add(1);
+        let position = self.counts.messages;
+        self.counts.add(&row);
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK_ROWS => Arc::make_mut(last).push(row),
+            _ => {
+                let mut rows = Vec::with_capacity(8);
+                rows.push(row);
+                self.chunks.push(Arc::new(rows));
+                self.starts.push(position);
+            }
+        }
+    }
+
+    fn change_flags(&mut self, uids: &UidSet, modseq: u64, mode: FlagMode, flags: Flags) {
+        let concerned = |row: &Row| uids.contains(row.uid) && mode.apply(row.flags, flags) != row.flags;
+        let concerning = chunks_of(&self.chunks, uids);
+        for chunk in self.chunks.get_mut(concerning).unwrap_or_default() {
+            if !chunk.iter().any(concerned) {
+                continue;
+            }
+            for row in Arc::make_mut(chunk).iter_mut().filter(|row| concerned(row)) {
+                self.counts.sub(row);
+                row.flags = mode.apply(row.flags, flags);
+                row.modseq = modseq;
+                self.counts.add(row);
+            }
+        }
+    }
+
+    fn expunge(&mut self, uids: &UidSet, modseq: u64) {
+        let gone = |row: &Row| uids.contains(row.uid);
+        let concerning = chunks_of(&self.chunks, uids);
+        for chunk in self.chunks.get_mut(concerning).unwrap_or_default() {
+            if chunk.iter().any(gone) {
+                chunk.iter().filter(|row| gone(row)).for_each(|row| self.counts.sub(row));
+                Arc::make_mut(chunk).retain(|row| !gone(row));
+            }
+        }
+        self.chunks.retain(|chunk| !chunk.is_empty());
+        self.number_chunks();
+        self.bury(uids, modseq);
+    }
+
+    fn bury(&mut self, uids: &UidSet, modseq: u64) {
+        let tombstones = Arc::make_mut(&mut self.tombstones);
+        tombstones.extend(uids.ranges().map(|r| Tombstone { modseq, first: *r.start(), last: *r.end() }));
+        if tombstones.len() > TOMBSTONES {
+            let drop = tombstones.len() - TOMBSTONES / 2;
+            self.forgotten = tombstones.get(drop - 1).map_or(modseq, |t| t.modseq);
+            let forgotten = self.forgotten;
+            tombstones.retain(|t| t.modseq > forgotten);
+        }
+    }
+
+    fn set_keyword(&mut self, index: usize, name: &str) {
+        let keywords = Arc::make_mut(&mut self.keywords);
+        if index < Flags::MAX_KEYWORDS {
+            keywords.resize(keywords.len().max(index + 1), "".into());
+            if let Some(slot) = keywords.get_mut(index) {
+                *slot = name.into();
+            }
+        }
+    }
+
+    /// The first chunk that may hold this UID or one above it.
+    fn chunk_of(&self, uid: u32) -> usize {
+        chunk_of(&self.chunks, uid)
+    }
+
+    fn number_chunks(&mut self) {
+        let mut position = 0;
+        self.starts.clear();
+        for chunk in &self.chunks {
+            self.starts.push(position);
+            position += chunk.len() as u32;
+        }
+    }
+
+    /// Whether both states hold the very same memory for all of their chunks but `but` of them; for tests.
+    #[cfg(test)]
+    pub(super) fn shares_all_chunks_but(&self, other: &FolderState, but: usize) -> bool {
+        let own = self.chunks.iter().filter(|c| !other.chunks.iter().any(|o| Arc::ptr_eq(o, c))).count();
+        own <= but
+    }
+}
+
+fn chunk_of(chunks: &[Arc<Vec<Row>>], uid: u32) -> usize {
+    chunks.partition_point(|rows| rows.last().is_some_and(|row| row.uid < uid))
+}
+
+/// The chunks that may hold any of these UIDs.
+fn chunks_of(chunks: &[Arc<Vec<Row>>], uids: &UidSet) -> std::ops::Range<usize> {
+    let mut ranges = uids.ranges();
+    let Some(first) = ranges.next() else { return 0..0 };
+    let last = *ranges.next_back().unwrap_or(first.clone()).end();
+    let from = chunk_of(chunks, *first.start());
+    from..chunk_of(chunks, last).saturating_add(1).clamp(from, chunks.len())
+}
+
+impl FlagMode {
+    /// The flags after a change.
+    pub fn apply(self, old: Flags, flags: Flags) -> Flags {
+        match self {
+            Self::Add => old.union(flags),
+            Self::Remove => old.without(flags),
+            Self::Replace => flags,
+        }
+    }
+}
+
+/// A place in a list of chunks.
+struct Cursor<'a> {
+    chunks: &'a [Arc<Vec<Row>>],
+    chunk: usize,
+    within: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(chunks: &'a [Arc<Vec<Row>>]) -> Self {
+        Self { chunks, chunk: 0, within: 0 }
+    }
+
+    fn row(&self) -> Option<Row> {
+        self.chunks.get(self.chunk)?.get(self.within).copied()
+    }
+
+    fn advance(&mut self) {
+        self.within += 1;
+        if self.chunks.get(self.chunk).is_some_and(|rows| self.within >= rows.len()) {
+            self.chunk += 1;
+            self.within = 0;
+        }
+    }
+
+    /// Passes over the chunk at which both stand when it is the same memory.
+    fn skip_shared(&mut self, other: &mut Cursor<'_>) -> bool {
+        let shared = self.within == 0
+            && other.within == 0
+            && match (self.chunks.get(self.chunk), other.chunks.get(other.chunk)) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                _ => false,
+            };
+        if shared {
+            self.chunk += 1;
+            other.chunk += 1;
+        }
+        shared
     }
 }

@@ -49,13 +49,14 @@ impl<'w> Batch<'w> {
             usage: BTreeMap::new(),
             states: HashMap::new(),
             bodies: HashMap::new(),
+            inboxes: HashMap::new(),
             changes: Default::default(),
         };
         let fresh = batch.load_usage(tx, needs).await?;
         batch.load_heads(tx, needs, &fresh).await?;
         let newcomers: Vec<MailboxRef> = fresh
             .iter()
-            .filter(|id| !batch.heads.values().any(|head| head.mailbox == **id))
+            .filter(|id| !batch.inboxes.contains_key(id))
             .filter_map(|id| needs.mailboxes.get(id).copied())
             .collect();
         let wanted = IdNeeds {
@@ -107,6 +108,7 @@ impl<'w> Batch<'w> {
             }
             for row in tx.query(sql, &[wanted.into()]).await? {
                 let head = Head::from_columns(&row)?;
+                self.note_inbox(&head);
                 self.heads.insert(head.id, head);
             }
         }
@@ -199,19 +201,19 @@ async fn replay(
     let sql = "SELECT modseq, op FROM folder_ops WHERE folder_id = $1 AND modseq > $2 ORDER BY modseq";
     let rows = tx.query(sql, &[folder.0.into(), base.highest_modseq.into()]).await?;
     let run = || -> Result<Arc<FolderState>> {
-        let mut state = base.clone();
+        let mut state = FolderState::clone(&base);
         for row in &rows {
             let at = row.unsigned(0)?;
             // Every MODSEQ is one record, so a gap means that one is lost.
             if at != state.highest_modseq + 1 {
                 return Err(StoreError::Corrupt(format!("folder {folder} lacks a record before {at}")));
             }
-            state = Arc::new(state.apply(at, &FolderOp::decode(&row.blob(1)?)?));
+            state.apply_in_place(at, &FolderOp::decode(&row.blob(1)?)?);
         }
         if state.highest_modseq != modseq {
             return Err(StoreError::Corrupt(format!("folder {folder} lacks records up to {modseq}")));
         }
-        Ok(state)
+        Ok(Arc::new(state))
     };
     Ok(run())
 }

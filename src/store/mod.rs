@@ -18,6 +18,7 @@ mod open_folders;
 mod postgres;
 mod reads;
 pub mod requests;
+mod snapshot;
 mod sqlite;
 mod stager;
 mod start;

@@ -7,7 +7,7 @@ use crate::store::batch::Batch;
 use crate::store::folder_log::FolderOp;
 use crate::store::load::Needs;
 use crate::store::writer::Write;
-use crate::store::{Expunged, FlagChange, FlagMode, FlagsChanged, MailboxRef, Result};
+use crate::store::{Expunged, FlagChange, FlagsChanged, MailboxRef, Result};
 
 /// STORE.
 pub(in crate::store) struct SetFlags {
@@ -37,7 +37,7 @@ impl Write for SetFlags {
             // RFC 7162 §3.1.3: a message that changed after UNCHANGEDSINCE is left alone and reported.
             if unchanged_since.is_some_and(|since| row.modseq > since) {
                 modified.push(row.uid);
-            } else if changed(row.flags, *mode, *flags) != row.flags {
+            } else if mode.apply(row.flags, *flags) != row.flags {
                 changing.push(row.uid);
             }
         }
@@ -46,14 +46,6 @@ impl Write for SetFlags {
         }
         let modseq = batch.log(self.folder, FolderOp::Flags { uids: changing, mode: *mode, flags: *flags })?;
         Ok(FlagsChanged { modseq: Some(modseq), modified })
-    }
-}
-
-fn changed(old: Flags, mode: FlagMode, flags: Flags) -> Flags {
-    match mode {
-        FlagMode::Add => old.union(flags),
-        FlagMode::Remove => old.without(flags),
-        FlagMode::Replace => flags,
     }
 }
 

@@ -58,6 +58,9 @@ impl Write for Append {
     }
 }
 
+/// Octets that the rows of one recipient take, roughly: they count against the size of a commit.
+const ROW_OCTETS: usize = 1024;
+
 /// One body into the INBOX of many mailboxes.
 pub(in crate::store) struct Deliver {
     pub body: Arc<StagedBody>,
@@ -80,14 +83,13 @@ impl Write for Deliver {
     }
 
     fn octets(&self) -> usize {
-        self.body.row_octets()
+        self.body.row_octets() + self.recipients.len() * ROW_OCTETS
     }
 }
 
 fn deliver(batch: &mut Batch<'_>, body: &Arc<StagedBody>, recipient: &Delivery) -> Result<Appended> {
     let Delivery { mailbox, quota, prefix, internal_date } = recipient;
-    let inbox = batch.heads.values().find(|head| head.mailbox == mailbox.id && head.name.is_inbox());
-    let inbox = inbox.map(|head| head.id).ok_or(StoreError::NoSuchFolder)?;
+    let inbox = *batch.inboxes.get(&mailbox.id).ok_or(StoreError::NoSuchFolder)?;
     let more = Usage { bytes: body.size + prefix.len() as u64, messages: 1 };
     batch.check_quota(mailbox.id, *quota, more)?;
     let (message, size) = batch.store(*mailbox, body, prefix.clone())?;
