@@ -1,0 +1,164 @@
+//! SEARCH keys and options (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 7162 §3.1.5, RFC 8514, RFC 5032).
+//!
+//! Invariant: NOT, OR and parentheses together nest no deeper than the cursor's depth.
+
+use super::Result;
+use super::tokens::Cursor;
+use crate::mail::imap::command::{Search, SearchKey, SearchReturn};
+use crate::model::Flags;
+
+pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Search> {
+    let mut returning = None;
+    if c.take_text("RETURN ") {
+        returning = Some(return_options(c)?);
+        c.space()?;
+    }
+    let mut charset = None;
+    if c.take_text("CHARSET ") {
+        charset = Some(c.text()?.to_ascii_uppercase());
+        c.space()?;
+    }
+    let mut keys = vec![key(c)?];
+    while c.take(b' ') && c.peek().is_some() {
+        keys.push(key(c)?);
+    }
+    Ok(Search { uid, returning, charset, key: all_of(keys) })
+}
+
+fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
+    match keys.pop() {
+        Some(key) if keys.is_empty() => key,
+        last => {
+            keys.extend(last);
+            SearchKey::And(keys)
+        }
+    }
+}
+
+fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn> {
+    let mut returning = SearchReturn::default();
+    c.open()?;
+    if c.take(b')') {
+        // RFC 9051 §6.4.4: no option means ALL.
+        return Ok(SearchReturn { all: true, ..returning });
+    }
+    loop {
+        match c.word()?.as_str() {
+            "MIN" => returning.min = true,
+            "MAX" => returning.max = true,
+            "ALL" => returning.all = true,
+            "COUNT" => returning.count = true,
+            "SAVE" => returning.save = true,
+            _ => return Err("Unknown return option"),
+        }
+        if !c.more_in_list()? {
+            return Ok(returning);
+        }
+    }
+}
+
+/// A key within another.
+fn nested<T>(c: &mut Cursor<'_>, parse: impl FnOnce(&mut Cursor<'_>) -> Result<T>) -> Result<T> {
+    c.depth = c.depth.checked_sub(1).ok_or("The search is nested too deep")?;
+    let parsed = parse(c);
+    c.depth += 1;
+    parsed
+}
+
+fn key(c: &mut Cursor<'_>) -> Result<SearchKey> {
+    match c.peek() {
+        Some(b'(') => {
+            c.skip();
+            nested(c, |c| {
+                let mut keys = vec![key(c)?];
+                while c.more_in_list()? {
+                    keys.push(key(c)?);
+                }
+                Ok(all_of(keys))
+            })
+        }
+        Some(b'0'..=b'9' | b'*' | b'$') => c.sequence_set().map(SearchKey::Sequence),
+        _ => {
+            let name = c.word()?;
+            match plain_key(&name) {
+                Some(key) => Ok(key),
+                None => {
+                    c.space().map_err(|_| "Unknown search key, or it lacks what it needs")?;
+                    key_with_argument(&name, c)
+                }
+            }
+        }
+    }
+}
+
+fn plain_key(name: &str) -> Option<SearchKey> {
+    let not = |key| SearchKey::Not(Box::new(key));
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "ANSWERED" => SearchKey::Flag(Flags::ANSWERED),
+        "DELETED" => SearchKey::Flag(Flags::DELETED),
+        "DRAFT" => SearchKey::Flag(Flags::DRAFT),
+        "FLAGGED" => SearchKey::Flag(Flags::FLAGGED),
+        "SEEN" => SearchKey::Flag(Flags::SEEN),
+        "UNANSWERED" => not(SearchKey::Flag(Flags::ANSWERED)),
+        "UNDELETED" => not(SearchKey::Flag(Flags::DELETED)),
+        "UNDRAFT" => not(SearchKey::Flag(Flags::DRAFT)),
+        "UNFLAGGED" => not(SearchKey::Flag(Flags::FLAGGED)),
+        "UNSEEN" => not(SearchKey::Flag(Flags::SEEN)),
+        "RECENT" => SearchKey::Recent,
+        "OLD" => not(SearchKey::Recent),
+        "NEW" => SearchKey::And(vec![SearchKey::Recent, not(SearchKey::Flag(Flags::SEEN))]),
+        "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
+        _ => return None,
+    })
+}
+
+fn key_with_argument(name: &str, c: &mut Cursor<'_>) -> Result<SearchKey> {
+    Ok(match name {
+        "NOT" => SearchKey::Not(Box::new(nested(c, key)?)),
+        "OR" => nested(c, |c| {
+            let first = key(c)?;
+            c.space()?;
+            Ok(SearchKey::Or(Box::new(first), Box::new(key(c)?)))
+        })?,
+        "UID" => SearchKey::Uid(c.sequence_set()?),
+        "KEYWORD" => SearchKey::Keyword(c.keyword()?),
+        "UNKEYWORD" => SearchKey::Not(Box::new(SearchKey::Keyword(c.keyword()?))),
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(name.as_bytes().to_vec(), c.astring()?),
+        "HEADER" => {
+            let field = c.astring()?;
+            c.space()?;
+            SearchKey::Header(field, c.astring()?)
+        }
+        "BODY" => SearchKey::Body(c.astring()?),
+        "TEXT" => SearchKey::Text(c.astring()?),
+        "BEFORE" => SearchKey::Before(c.date()?),
+        "ON" => SearchKey::On(c.date()?),
+        "SINCE" => SearchKey::Since(c.date()?),
+        "SENTBEFORE" => SearchKey::SentBefore(c.date()?),
+        "SENTON" => SearchKey::SentOn(c.date()?),
+        "SENTSINCE" => SearchKey::SentSince(c.date()?),
+        "SAVEDBEFORE" => SearchKey::SavedBefore(c.date()?),
+        "SAVEDON" => SearchKey::SavedOn(c.date()?),
+        "SAVEDSINCE" => SearchKey::SavedSince(c.date()?),
+        "LARGER" => SearchKey::Larger(c.number()?),
+        "SMALLER" => SearchKey::Smaller(c.number()?),
+        "OLDER" => SearchKey::Older(c.positive()?),
+        "YOUNGER" => SearchKey::Younger(c.positive()?),
+        "MODSEQ" => mod_seq(c)?,
+        _ => return Err("Unknown search key"),
+    })
+}
+
+/// RFC 7162 §3.1.5: an entry name and its type may come before the number.
+fn mod_seq(c: &mut Cursor<'_>) -> Result<SearchKey> {
+    if c.peek() == Some(b'"') {
+        c.astring()?;
+        c.space()?;
+        if !matches!(c.word()?.as_str(), "PRIV" | "SHARED" | "ALL") {
+            return Err("Unknown entry type");
+        }
+        c.space()?;
+    }
+    Ok(SearchKey::ModSeq(c.number()?))
+}
