@@ -1,1 +1,11 @@
-//! Placeholder until its first piece lands.
+//! Passwords, tokens and throttles: the parts that know nothing of mailboxes.
+//!
+//! Invariant: secrets live in types that do not print, hashing has a bounded lane.
+
+pub mod passwords;
+pub mod seal;
+pub mod throttle;
+pub mod tokens;
+
+pub use passwords::{Busy, Passwords};
+pub use throttle::Throttle;

@@ -12,6 +12,7 @@ pub mod folder_name;
 pub mod ids;
 pub mod quota;
 pub mod revision;
+pub mod timestamp;
 pub mod uid_set;
 
 pub use access::{OnDelete, Pop3Policy, Protocol, ProtocolState, Role, SettingLevel, SuspensionScope, TenantKind};
@@ -21,4 +22,5 @@ pub use flags::Flags;
 pub use folder_name::FolderName;
 pub use quota::{Quota, Usage};
 pub use revision::{Revision, Touch};
+pub use timestamp::Timestamp;
 pub use uid_set::UidSet;
