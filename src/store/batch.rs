@@ -28,6 +28,8 @@ pub(super) struct Batch<'w> {
     pub(super) bodies: HashMap<BodyKey, i64>,
     pub(super) inboxes: HashMap<MailboxId, FolderId>,
     pub(super) changes: Changes,
+    /// Folders that were asked for and are not there.
+    pub(super) gone: Vec<FolderId>,
 }
 
 /// What a batch will write.

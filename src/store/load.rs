@@ -51,6 +51,7 @@ impl<'w> Batch<'w> {
             bodies: HashMap::new(),
             inboxes: HashMap::new(),
             changes: Default::default(),
+            gone: Vec::new(),
         };
         let fresh = batch.load_usage(tx, needs).await?;
         batch.load_heads(tx, needs, &fresh).await?;
@@ -154,7 +155,7 @@ impl<'w> Batch<'w> {
             let Some(head) = self.heads.get(&folder) else { continue };
             let (validity, modseq) = (head.uid_validity, head.highest_modseq);
             let state = match open(folder) {
-                Some(state) if state.highest_modseq == modseq => Ok(state),
+                Some(state) if state.highest_modseq >= modseq => Ok(state),
                 base => read_state(tx, folder, validity, modseq, base).await?,
             };
             self.states.insert(folder, state);
@@ -195,7 +196,7 @@ async fn replay(
     modseq: u64,
     base: Arc<FolderState>,
 ) -> TxResult<Result<Arc<FolderState>>> {
-    if base.highest_modseq == modseq {
+    if base.highest_modseq >= modseq {
         return Ok(Ok(base));
     }
     let sql = "SELECT modseq, op FROM folder_ops WHERE folder_id = $1 AND modseq > $2 ORDER BY modseq";
@@ -210,7 +211,8 @@ async fn replay(
             }
             state.apply_in_place(at, &FolderOp::decode(&row.blob(1)?)?);
         }
-        if state.highest_modseq != modseq {
+        // More may have been committed by another node since the head was read without its lock.
+        if state.highest_modseq < modseq {
             return Err(StoreError::Corrupt(format!("folder {folder} lacks records up to {modseq}")));
         }
         Ok(Arc::new(state))

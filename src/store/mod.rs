@@ -14,6 +14,7 @@ mod head;
 mod ids;
 mod load;
 mod message_reader;
+mod nodes;
 mod open_folders;
 mod postgres;
 mod reads;

@@ -65,6 +65,11 @@ impl OpenFolders {
         map.trim();
     }
 
+    /// Which folders are loaded.
+    pub fn loaded(&self) -> Vec<FolderId> {
+        self.map.lock().folders.keys().copied().collect()
+    }
+
     /// Closes a folder that is gone: who follows it is told.
     pub fn close(&self, folder: FolderId) {
         self.map.lock().folders.remove(&folder);

@@ -1,6 +1,7 @@
 //! How a store comes up: tables, threads, and the removal of what an earlier end left behind.
 
 use super::bodies::BodyFolder;
+use super::nodes;
 use super::open_folders::OpenFolders;
 use super::postgres::PostgresTx;
 use super::sqlite::{self, Readers, SqliteTx, WriteSlot};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub bodies: Arc<BodyFolder>,
     pub read_only: AtomicBool,
     pub clock: Clock,
+    /// Tells this process from other nodes.
+    pub node: u64,
     data_dir: PathBuf,
     space_checked: AtomicI64,
     has_space: AtomicBool,
@@ -73,6 +76,16 @@ impl Shared {
         self.has_space.load(Ordering::Acquire)
     }
 
+    /// False once the store is being closed.
+    pub fn is_running(&self) -> bool {
+        self.queue.lock().is_some()
+    }
+
+    /// Turns true when the writer has ended.
+    pub fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
     /// Finishes what is queued and ends the threads.
     pub async fn close(&self) {
         self.queue.lock().take();
@@ -109,7 +122,10 @@ impl Store {
         tx.commit().await?;
         let reads = ReadEnd::Postgres(pool.clone());
         // Another node may share the folder: what it is about to name must not be swept.
-        Self::start(data_dir, clock, reads, WriteEnd::Postgres(pool), Duration::from_secs(24 * 3600))
+        let end = WriteEnd::Postgres(pool.clone());
+        let store = Self::start(data_dir, clock, reads, end, Duration::from_secs(24 * 3600))?;
+        nodes::start(&store.shared, pool);
+        Ok(store)
     }
 
     fn start(data_dir: &Path, clock: Clock, reads: ReadEnd, end: WriteEnd, spare: Duration) -> Result<Store> {
@@ -124,6 +140,7 @@ impl Store {
             bodies,
             read_only: AtomicBool::new(false),
             clock,
+            node: rand::random(),
             data_dir: data_dir.to_owned(),
             space_checked: AtomicI64::new(i64::MIN),
             has_space: AtomicBool::new(true),

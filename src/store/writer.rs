@@ -241,19 +241,21 @@ impl Writer {
         let mut after = Aftermath::default();
         if !batch.changes.is_empty() {
             after = batch.flush(&mut tx, &shared.bodies).await?;
+            let told = batch.changes.heads.iter().chain(&batch.changes.deleted_folders).copied().collect();
+            super::nodes::tell(&mut tx, shared.node, &told).await?;
             if let Err(error) = tx.commit().await {
                 // It may yet turn out to be stored: its files stay, for the sweep to judge.
                 after.claimed.iter().for_each(|claim| claim.keep());
                 return Err(error.into());
             }
         }
-        let Batch { heads, states, changes, .. } = batch;
+        let Batch { heads, states, changes, gone, .. } = batch;
         let open = |(id, state): (FolderId, Result<Arc<FolderState>>)| {
             let head = heads.get(&id).filter(|head| head.selectable)?;
             Some((head.mailbox, id, state.ok()?))
         };
         let states = states.into_iter().filter_map(open).collect();
-        Ok(Committed { states, deleted: changes.deleted_folders, after })
+        Ok(Committed { states, deleted: changes.deleted_folders.into_iter().chain(gone).collect(), after })
     }
 
     fn settle(&self, committed: Committed) {

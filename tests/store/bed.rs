@@ -76,6 +76,11 @@ impl Bed {
         matches!(self.database, Database::Sqlite)
     }
 
+    /// Another node on the same database.
+    pub async fn second_node(&self) -> Store {
+        open(&self.database, &self.dir, self.clock.clone()).await
+    }
+
     /// Closes the store and opens it again.
     pub async fn reopen(&mut self) {
         self.store.close().await;

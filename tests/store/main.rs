@@ -9,6 +9,7 @@ mod damage;
 mod flags;
 mod folders;
 mod messages;
+mod nodes;
 mod pop3;
 mod restart;
 
@@ -72,5 +73,19 @@ on_both! {
         a_restart_finds_the_same_folder
         a_long_log_becomes_a_snapshot
         a_start_removes_files_that_no_row_names
+    }
+}
+
+/// What only several nodes can show.
+mod several_nodes {
+    #[tokio::test]
+    async fn a_change_on_one_node_reaches_sessions_on_the_other() {
+        let bed = crate::bed::Bed::on_postgres().await;
+        crate::nodes::a_change_on_one_node_reaches_sessions_on_the_other(bed).await
+    }
+
+    #[tokio::test]
+    async fn two_nodes_share_numbers_and_quota() {
+        crate::nodes::two_nodes_share_numbers_and_quota(crate::bed::Bed::on_postgres().await).await
     }
 }

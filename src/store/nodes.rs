@@ -1,0 +1,104 @@
+//! What other nodes on the same PostgreSQL have changed: their commits name the folders, and
+//! those among them that are open here are brought up to date.
+//!
+//! A message may be lost with its connection, so after each loss all open folders are looked at.
+//! Invariant: this only hastens; what a write of this node needs it reads under its own lock.
+
+use super::batch::Batch;
+use super::load::Needs;
+use super::tx::{Tx, TxResult, Value};
+use super::writer::{Write, submit};
+use super::{Result, Shared};
+use crate::model::ids::FolderId;
+use sqlx::postgres::PgListener;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+const CHANNEL: &str = "facteur_store";
+/// Folders named in one message: PostgreSQL takes 8000 octets, an id has at most 20.
+const FOLDERS_PER_MESSAGE: usize = 300;
+/// How long to wait before listening again after a loss.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells the other nodes; they hear of it if and when the transaction commits.
+pub(super) async fn tell(tx: &mut Tx, node: u64, folders: &BTreeSet<FolderId>) -> TxResult<()> {
+    if !tx.is_shared() {
+        return Ok(());
+    }
+    let ids: Vec<String> = folders.iter().map(|id| id.0.to_string()).collect();
+    for part in ids.chunks(FOLDERS_PER_MESSAGE) {
+        let text = Value::Text(format!("{node:x} {}", part.join(" ")));
+        tx.query("SELECT 1::BIGINT FROM (SELECT pg_notify('facteur_store', $1)) told", &[text]).await?;
+    }
+    Ok(())
+}
+
+/// Listens until the store is closed.
+pub(super) async fn follow(shared: Weak<Shared>, pool: sqlx::PgPool) {
+    while let Some(alive) = shared.upgrade().filter(|shared| shared.is_running()) {
+        drop(alive);
+        if let Err(error) = listen(&shared, &pool).await {
+            tracing::warn!(%error, "other nodes are not heard");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn listen(shared: &Weak<Shared>, pool: &sqlx::PgPool) -> std::result::Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    let mut ended = match shared.upgrade() {
+        Some(shared) => shared.ended(),
+        None => return Ok(()),
+    };
+    // What happened while nobody listened.
+    refresh(shared, |open| open).await;
+    loop {
+        let heard = tokio::select! {
+            heard = listener.try_recv() => heard?,
+            _ = ended.wait_for(|ended| *ended) => return Ok(()),
+        };
+        let Some(message) = heard else { return Ok(()) };
+        let mut words = message.payload().split(' ');
+        let own = shared.upgrade().is_some_and(|shared| words.next() == Some(&format!("{:x}", shared.node)));
+        if !own {
+            let named: BTreeSet<FolderId> = words.filter_map(|word| word.parse().ok()).map(FolderId).collect();
+            refresh(shared, |open| open.into_iter().filter(|id| named.contains(id)).collect()).await;
+        }
+    }
+}
+
+async fn refresh(shared: &Weak<Shared>, choose: impl FnOnce(Vec<FolderId>) -> Vec<FolderId>) {
+    let Some(shared) = shared.upgrade() else { return };
+    let folders = choose(shared.open.loaded());
+    if !folders.is_empty()
+        && let Err(error) = submit(&shared, Refresh { folders }).await
+    {
+        tracing::warn!(%error, "open folders could not be brought up to date");
+    }
+}
+
+/// Brings open folders up to date; loading them does it.
+struct Refresh {
+    folders: Vec<FolderId>,
+}
+
+impl Write for Refresh {
+    type Output = ();
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.folders.extend(&self.folders);
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let gone = self.folders.iter().copied().filter(|id| !batch.heads.contains_key(id));
+        batch.gone.extend(gone);
+        Ok(())
+    }
+}
+
+/// Begins to follow the other nodes.
+pub(super) fn start(shared: &Arc<Shared>, pool: sqlx::PgPool) {
+    tokio::spawn(follow(Arc::downgrade(shared), pool));
+}
