@@ -2,6 +2,8 @@
 //!
 //! See `tests/README.md`. Nothing here may reach into the library.
 
+#![expect(clippy::disallowed_methods, reason = "tests read their own environment and start processes")]
+
 mod api;
 mod journeys;
 mod support;
