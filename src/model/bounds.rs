@@ -107,8 +107,12 @@ pub const IMAP_LITERALS: usize = 1000;
 pub const IMAP_NESTING_BEFORE_LOGIN: usize = 32;
 /// Nesting of parentheses and of NOT/OR in SEARCH after login.
 pub const IMAP_NESTING: usize = 64;
+/// Time in which a client must go on while it sends a message.
+pub const IMAP_LITERAL_TIME: Duration = Duration::from_secs(3 * 60);
 /// Messages of one MULTIAPPEND (RFC 3502 leaves it to the server).
 pub const IMAP_MULTIAPPEND: usize = 1000;
+/// Octets of a message, from its beginning, that SEARCH looks at: a bound on memory for one search.
+pub const SEARCH_OCTETS: usize = 8 * 1024 * 1024;
 /// BAD answers of one connection before it ends.
 pub const IMAP_ERRORS: usize = 50;
 

@@ -5,6 +5,7 @@
 
 use super::bodies::{BodyFolder, BodyWriter, Encoding, FRAME_OCTETS, StagedFile, pack};
 use super::{Result, StoreError};
+use crate::mime::Summarizer;
 use crate::model::bounds;
 use crate::model::ids::TenantId;
 use bytes::{Bytes, BytesMut};
@@ -56,18 +57,6 @@ impl StagedBody {
             StagedOctets::Row { data, .. } => data.len() + self.summary.len(),
             StagedOctets::File(_) => self.summary.len(),
         }
-    }
-}
-
-/// What is read out of a message while it passes.
-#[derive(Default)]
-struct Summarizer {}
-
-impl Summarizer {
-    fn push(&mut self, _octets: &[u8]) {}
-
-    fn finish(self) -> Bytes {
-        Bytes::new()
     }
 }
 

@@ -5,3 +5,29 @@
 
 pub mod command;
 pub mod wire;
+
+mod append;
+mod authenticate;
+mod capability;
+mod copy_move;
+mod encode;
+mod expunge;
+mod fetch;
+mod folders;
+mod idle;
+mod line;
+mod list;
+mod pattern;
+mod peer;
+mod quota;
+mod reply;
+mod search;
+mod select;
+mod session;
+mod status;
+mod store;
+mod sync;
+mod vanished;
+mod view;
+
+pub use session::serve;

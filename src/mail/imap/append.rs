@@ -1,0 +1,137 @@
+//! APPEND and MULTIAPPEND: messages go from the socket into the store as they come
+//! (RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 7889).
+//!
+//! Everything that can be refused is refused before the first octet is asked for.
+//! Invariant: all messages of one APPEND are stored, in one change, or none.
+
+use super::command::MailboxName;
+use super::peer::{Account, Peer};
+use super::reply::{Answer, Reply, Stop};
+use super::wire::{Append, AppendMessage, AppendStep, Wire};
+use crate::model::{Quota, Usage, bounds};
+use crate::store::{FolderInfo, NewMessage, StagedBody, StoreError};
+use bytes::Buf;
+use std::sync::Arc;
+
+/// An APPEND on its way.
+struct Intake {
+    folder: FolderInfo,
+    quota: Quota,
+    /// What the mailbox would hold with the messages taken so far.
+    usage: Usage,
+    messages: Vec<NewMessage>,
+}
+
+/// APPEND, from its first message to its end.
+pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, command: Append) -> Answer {
+    let mut intake = match begin(peer, account, &command.mailbox).await {
+        Ok(intake) => intake,
+        Err(stop) => {
+            wire.refuse_append();
+            return Err(stop);
+        }
+    };
+    let mut message = command.message;
+    loop {
+        if let Err(refusal) = intake.admit(message.octets) {
+            wire.refuse_append();
+            return Ok(refusal);
+        }
+        match take(peer, account, &message).await? {
+            Ok(body) => intake.push(body, &message, peer.services.clock.now()),
+            Err(error) => {
+                wire.refuse_after_message();
+                return Err(error.into());
+            }
+        }
+        match after(peer, wire).await? {
+            Some(next) => message = next,
+            None => break,
+        }
+    }
+    let appended = peer.store().append(account.mailbox(), intake.quota, intake.folder.id, intake.messages).await?;
+    // RFC 4315 §3.
+    let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uids);
+    Ok(Reply::ok("APPEND completed").with(code))
+}
+
+async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<Intake, Stop> {
+    let folder = account.target(peer, folder).await?;
+    let quota = account.quota(&peer.services).await?;
+    let usage = peer.services.store.usage(account.config.id).await?;
+    Ok(Intake { folder, quota, usage, messages: Vec::new() })
+}
+
+impl Intake {
+    /// Refuses a message for its announced size, before it is sent.
+    fn admit(&mut self, octets: u64) -> Result<(), Reply> {
+        if octets > bounds::MESSAGE_OCTETS {
+            // RFC 7889 §4.
+            return Err(Reply::no("The message is too large").with("TOOBIG"));
+        }
+        if octets == 0 {
+            // RFC 3502 §6.3.11: an empty literal is how a client gives up.
+            return Err(Reply::no("There is no message in it"));
+        }
+        let more = Usage { bytes: octets, messages: 1 };
+        if !self.quota.has_room(self.usage, more) {
+            return Err(StoreError::OverQuota.into());
+        }
+        self.usage = Usage { bytes: self.usage.bytes + octets, messages: self.usage.messages + 1 };
+        Ok(())
+    }
+
+    fn push(&mut self, body: StagedBody, message: &AppendMessage, now: i64) {
+        self.messages.push(NewMessage {
+            body: Arc::new(body),
+            flags: message.flags.system,
+            keywords: message.flags.keywords.clone(),
+            internal_date: message.internal_date.unwrap_or(now),
+        });
+    }
+}
+
+/// Takes one message's octets. The inner error is the store's; the octets are taken all the same.
+async fn take(
+    peer: &mut Peer,
+    account: &Account,
+    message: &AppendMessage,
+) -> Result<Result<StagedBody, StoreError>, Stop> {
+    if message.synchronising {
+        peer.out().extend_from_slice(b"+ Ready for the message\r\n");
+    }
+    let mut stager = Ok(peer.services.store.stage(account.mailbox().tenant));
+    let mut left = message.octets;
+    while left > 0 {
+        if peer.conn.input().is_empty() {
+            // What has started is finished: not ended by configuration in the middle.
+            peer.conn.read_on(bounds::IMAP_LITERAL_TIME).await?;
+        }
+        let input = peer.conn.input();
+        let here = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if let Ok(active) = &mut stager
+            && let Err(error) = active.write(input.get(..here).unwrap_or_default()).await
+        {
+            stager = Err(error);
+        }
+        input.advance(here);
+        left -= here as u64;
+    }
+    Ok(match stager {
+        Ok(stager) => stager.finish().await,
+        Err(error) => Err(error),
+    })
+}
+
+/// What follows a message: a further one, or the end of the command.
+async fn after(peer: &mut Peer, wire: &mut Wire) -> Result<Option<AppendMessage>, Stop> {
+    loop {
+        match wire.next_message(peer.conn.input()) {
+            AppendStep::More => peer.conn.read_on(bounds::IMAP_LITERAL_TIME).await?,
+            AppendStep::Message(message) => return Ok(Some(message)),
+            AppendStep::End => return Ok(None),
+            AppendStep::Bad(text) => return Err(Reply::bad(text).into()),
+            AppendStep::Close(text) => return Err(Stop::Bye(text)),
+        }
+    }
+}

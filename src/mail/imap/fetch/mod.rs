@@ -1,0 +1,228 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162 §3.1.4, §3.2.6).
+//!
+//! Rows answer what they can; summaries and octets are read in batches and only when an
+//! item needs them. Invariant: a message that cannot be read spoils no other's answer.
+
+mod body;
+mod decode;
+mod line;
+mod section;
+
+use super::command::{Fetch, FetchItem};
+use super::peer::{Account, Peer};
+use super::reply::{Answer, Reply, Stop};
+use super::sync::{Expunges, sync};
+use super::vanished::vanished;
+use super::view::{Numbered, Selected};
+use crate::model::{Flags, UidSet, bounds};
+use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
+use body::Octets;
+use std::sync::Arc;
+
+/// What a FETCH has to read beside rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Rows,
+    Summaries,
+    Octets,
+}
+
+impl Depth {
+    fn of(items: &[FetchItem]) -> Self {
+        let depth = |item: &FetchItem| match item {
+            FetchItem::Uid
+            | FetchItem::Flags
+            | FetchItem::InternalDate
+            | FetchItem::SaveDate
+            | FetchItem::Rfc822Size
+            | FetchItem::ModSeq => Self::Rows,
+            FetchItem::Envelope | FetchItem::BodyStructure | FetchItem::Body => Self::Summaries,
+            _ => Self::Octets,
+        };
+        items.iter().map(depth).max().unwrap_or(Self::Rows)
+    }
+}
+
+/// What is asked of every message.
+struct Request {
+    items: Vec<FetchItem>,
+    depth: Depth,
+    keywords: Arc<Vec<Box<str>>>,
+    /// The MODSEQ at which this FETCH set `\Seen`.
+    seen_at: Option<u64>,
+    condstore: bool,
+}
+
+/// What went wrong with single messages.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
+    gone: bool,
+    damaged: bool,
+    unknown_encoding: bool,
+}
+
+impl Outcome {
+    fn reply(self) -> Reply {
+        if self.damaged {
+            // RFC 5530 §3: the other messages have been told.
+            return Reply::no("Some messages are damaged").with("CORRUPTION");
+        }
+        if self.unknown_encoding {
+            // RFC 9051 §6.4.5.1.
+            return Reply::no("Some parts have an unknown encoding").with("UNKNOWN-CTE");
+        }
+        let reply = Reply::ok("FETCH completed");
+        // RFC 2180 §4.1.2, RFC 5530 §3: messages that are gone are left out.
+        if self.gone { reply.with("EXPUNGEISSUED") } else { reply }
+    }
+}
+
+/// FETCH, UID FETCH.
+pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Selected, command: &Fetch) -> Answer {
+    if command.vanished && !peer.enabled.qresync {
+        // RFC 7162 §3.2.6: VANISHED needs a prior ENABLE QRESYNC.
+        return Ok(Reply::bad("ENABLE QRESYNC first"));
+    }
+    let items = items(command);
+    // RFC 7162 §3.1: CHANGEDSINCE and MODSEQ are CONDSTORE-enabling uses.
+    peer.enabled.condstore |= items.contains(&FetchItem::ModSeq);
+    let uids = selected.resolve(&command.set, command.uid)?;
+    let mut outcome = Outcome { gone: selected.view.has_ghost_in(&uids), ..Outcome::default() };
+    let since = command.changed_since.unwrap_or(0);
+    if command.vanished {
+        let gone = vanished(&selected.view.seen, &known(selected, command, &uids), since);
+        if !gone.is_empty() {
+            peer.out().extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
+        }
+    }
+    let seen_at = set_seen(peer, account, selected, &items, &uids, since).await?;
+    let keywords = selected.view.seen.keywords.clone();
+    let request = Request { depth: Depth::of(&items), items, keywords, seen_at, condstore: peer.enabled.condstore };
+    let mut walk = selected.view.walk(&uids);
+    loop {
+        let batch = walk.next(bounds::READ_BATCH, |row| row.modseq > since || command.changed_since.is_none());
+        if batch.is_empty() {
+            break;
+        }
+        answer(peer, &request, &batch, &mut outcome).await?;
+        peer.conn.flush_if_full().await?;
+    }
+    let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
+    sync(peer, selected, expunges, seen_at).await?;
+    Ok(outcome.reply())
+}
+
+/// What is answered: the items asked for, UID for UID FETCH, MODSEQ for CHANGEDSINCE.
+fn items(command: &Fetch) -> Vec<FetchItem> {
+    let mut items = command.items.clone();
+    // RFC 9051 §6.4.9; RFC 7162 §3.1.4.1.
+    for (wanted, item) in [(command.uid, FetchItem::Uid), (command.changed_since.is_some(), FetchItem::ModSeq)] {
+        if wanted && !items.contains(&item) {
+            items.insert(0, item);
+        }
+    }
+    items
+}
+
+/// The UIDs that VANISHED may name: those of the command, also such as no longer exist.
+fn known(selected: &Selected, command: &Fetch, uids: &UidSet) -> UidSet {
+    let largest = selected.view.seen.uid_next.saturating_sub(1);
+    command.set.resolve(largest).unwrap_or_else(|| uids.clone())
+}
+
+/// Sets `\Seen` on what is about to be read, in one change (RFC 9051 §6.4.5).
+async fn set_seen(
+    peer: &mut Peer,
+    account: &Account,
+    selected: &Selected,
+    items: &[FetchItem],
+    uids: &UidSet,
+    since: u64,
+) -> Result<Option<u64>, Stop> {
+    if selected.read_only || !items.iter().any(FetchItem::sets_seen) {
+        return Ok(None);
+    }
+    let mut unseen = UidSet::new();
+    let mut walk = selected.view.walk(uids);
+    loop {
+        let batch = walk.next(bounds::READ_BATCH, |row| !row.flags.contains(Flags::SEEN) && row.modseq > since);
+        if batch.is_empty() {
+            break;
+        }
+        batch.iter().for_each(|message| unseen.push(message.row.uid));
+    }
+    if unseen.is_empty() {
+        return Ok(None);
+    }
+    let change = FlagChange { uids: unseen, mode: FlagMode::Add, flags: Flags::SEEN, unchanged_since: None };
+    match peer.store().set_flags(account.mailbox(), selected.folder.id(), change).await {
+        Ok(changed) => Ok(changed.modseq),
+        Err(error) => {
+            // Mail can be read also while the store takes no changes.
+            tracing::warn!(%error, "\\Seen could not be set");
+            Ok(None)
+        }
+    }
+}
+
+/// Answers a batch of messages.
+async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome: &mut Outcome) -> Result<(), Stop> {
+    if request.depth == Depth::Rows {
+        for message in batch {
+            line::rows_only(peer.out(), request, message);
+        }
+        return Ok(());
+    }
+    let ids: Vec<_> = batch.iter().map(|message| message.row.message).collect();
+    let stored = peer.store().messages(&ids).await?;
+    let mut found = Vec::with_capacity(batch.len());
+    for (message, stored) in batch.iter().zip(stored) {
+        match stored {
+            Some(stored) => found.push((*message, stored)),
+            None => outcome.gone = true,
+        }
+    }
+    if request.depth == Depth::Summaries {
+        for (message, stored) in &found {
+            line::write(peer, request, message, stored, &Octets::NotRead, outcome).await?;
+            peer.conn.flush_if_full().await?;
+        }
+        return Ok(());
+    }
+    with_octets(peer, request, &found, outcome).await
+}
+
+/// Answers messages whose octets are needed; small ones are read together.
+async fn with_octets(
+    peer: &mut Peer,
+    request: &Request,
+    found: &[(Numbered, StoredMessage)],
+    outcome: &mut Outcome,
+) -> Result<(), Stop> {
+    let mut rest = found;
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let within = rest.iter().take_while(|(_, stored)| {
+            sum += stored.size;
+            sum <= bounds::READ_BATCH_OCTETS as u64
+        });
+        let (batch, later) = rest.split_at(within.count().max(1));
+        rest = later;
+        let ids: Vec<_> = batch.iter().map(|(message, _)| message.row.message).collect();
+        let read = peer.store().read_many(&ids).await?;
+        for ((message, stored), read) in batch.iter().zip(read) {
+            let octets = match read {
+                Ok(octets) => Octets::Memory(octets),
+                Err(StoreError::TooLarge) => Octets::Streamed(message.row.message),
+                Err(error) => {
+                    tracing::error!(%error, message = %message.row.message, "a message could not be read");
+                    outcome.damaged = true;
+                    continue;
+                }
+            };
+            line::write(peer, request, message, stored, &octets, outcome).await?;
+            peer.conn.flush_if_full().await?;
+        }
+    }
+    Ok(())
+}

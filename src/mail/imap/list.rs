@@ -1,0 +1,166 @@
+//! LIST and LSUB: which folders there are (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154; RFC 3501 §6.3.9).
+//!
+//! It reads the store's list of folders once per command. Invariant: each name is answered once.
+
+use super::command::{List, MailboxName};
+use super::encode;
+use super::pattern::Pattern;
+use super::peer::{Account, Peer};
+use super::reply::{Answer, Reply};
+use super::status;
+use super::wire::utf7;
+use crate::model::FolderName;
+use crate::store::FolderInfo;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Writes a folder's name as the client reads names: UTF-8 or modified UTF-7, quoted.
+pub(super) fn name(out: &mut Vec<u8>, text: &str, utf8: bool) {
+    // Names hold no control characters: they can always be quoted.
+    if utf8 {
+        encode::quoted(out, text.as_bytes());
+    } else {
+        encode::quoted(out, utf7::encode(text).as_bytes());
+    }
+}
+
+/// A name that LIST may answer.
+#[derive(Default)]
+struct Candidate {
+    /// The folder; `None` for a name without one.
+    info: Option<FolderInfo>,
+    subscribed: bool,
+    has_children: bool,
+}
+
+impl Candidate {
+    fn selected(&self, list: &List) -> bool {
+        // RFC 5258 §3.1: every selection option has to hold; REMOTE adds nothing here.
+        (!list.selection.subscribed || self.subscribed)
+            && (!list.selection.special_use || self.info.as_ref().is_some_and(|info| info.special_use.is_some()))
+            && (list.selection.subscribed || self.info.is_some())
+    }
+}
+
+type Candidates = BTreeMap<FolderName, Candidate>;
+
+async fn candidates(
+    peer: &Peer,
+    account: &Account,
+    with_orphans: bool,
+) -> Result<Candidates, crate::store::StoreError> {
+    let store = peer.store();
+    let mut all = Candidates::new();
+    for info in store.folders(account.mailbox()).await? {
+        let subscribed = info.subscribed;
+        all.insert(info.name.clone(), Candidate { info: Some(info), subscribed, has_children: false });
+    }
+    let parents: BTreeSet<FolderName> = all.keys().filter_map(FolderName::parent).collect();
+    for (name, candidate) in &mut all {
+        candidate.has_children = parents.contains(name);
+    }
+    if with_orphans {
+        for name in store.orphan_subscriptions(account.mailbox()).await? {
+            all.entry(name).or_default().subscribed = true;
+        }
+    }
+    Ok(all)
+}
+
+/// The levels above a name, nearest first.
+fn above(name: &FolderName) -> impl Iterator<Item = FolderName> {
+    std::iter::successors(name.parent(), FolderName::parent)
+}
+
+/// LIST.
+pub(super) async fn list(peer: &mut Peer, account: &Account, list: &List) -> Answer {
+    let utf8 = peer.enabled.utf8_names();
+    if let ([only], false) = (list.patterns.as_slice(), list.extended)
+        && only.raw.is_empty()
+    {
+        // RFC 9051 §6.3.9: an empty pattern asks for the separator.
+        peer.out().extend_from_slice(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
+        return Ok(Reply::ok("LIST completed"));
+    }
+    let patterns: Vec<Pattern> =
+        list.patterns.iter().filter_map(|pattern| Pattern::new(&list.reference, pattern, utf8)).collect();
+    let matches = |name: &FolderName| patterns.iter().any(|pattern| pattern.matches(name.as_str()));
+    let mut all = candidates(peer, account, list.selection.subscribed).await?;
+    // RFC 5258 §3.5: names whose descendants are selected but not matched themselves.
+    let mut with_child: BTreeSet<FolderName> = BTreeSet::new();
+    if list.selection.recursive_match {
+        let below = all.iter().filter(|(name, candidate)| candidate.selected(list) && !matches(name));
+        with_child = below.flat_map(|(name, _)| above(name)).collect();
+        for name in &with_child {
+            all.entry(name.clone()).or_default();
+        }
+    }
+    for (name, candidate) in all.iter().filter(|(name, _)| matches(name)) {
+        let child = with_child.contains(name);
+        if !candidate.selected(list) && !child {
+            continue;
+        }
+        write(peer, name, candidate, list, child);
+        if let (Some(items), Some(info)) = (&list.returning.status, &candidate.info)
+            && info.selectable
+        {
+            status::write(peer, info, items, status::deleted_octets(peer, account, info, items).await?);
+        }
+        peer.conn.flush_if_full().await?;
+    }
+    Ok(Reply::ok("LIST completed"))
+}
+
+fn write(peer: &mut Peer, folder: &FolderName, candidate: &Candidate, list: &List, child: bool) {
+    let utf8 = peer.enabled.utf8_names();
+    let mut attributes: Vec<&str> = Vec::new();
+    match &candidate.info {
+        // RFC 9051 §7.3.1: \NonExistent implies \Noselect.
+        None => attributes.push("\\NonExistent"),
+        Some(info) if !info.selectable => attributes.push("\\Noselect"),
+        Some(_) => {}
+    }
+    if list.selection.subscribed || list.returning.subscribed {
+        attributes.extend(candidate.subscribed.then_some("\\Subscribed"));
+    }
+    // RFC 9051 §7.3.1: children and uses may always be told, and clients are glad of them.
+    attributes.push(if candidate.has_children || child { "\\HasChildren" } else { "\\HasNoChildren" });
+    attributes.extend(candidate.info.as_ref().and_then(|info| info.special_use).map(|special| special.as_str()));
+    let out = peer.out();
+    out.extend_from_slice(b"* LIST (");
+    out.extend_from_slice(attributes.join(" ").as_bytes());
+    out.extend_from_slice(b") \"/\" ");
+    name(out, folder.as_str(), utf8);
+    if child && list.selection.subscribed {
+        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// LSUB (RFC 3501 §6.3.9).
+pub(super) async fn lsub(peer: &mut Peer, account: &Account, reference: &MailboxName, pattern: &MailboxName) -> Answer {
+    let utf8 = peer.enabled.utf8_names();
+    let Some(pattern) = Pattern::new(reference, pattern, utf8) else { return Ok(Reply::ok("LSUB completed")) };
+    let all = candidates(peer, account, true).await?;
+    let mut told: BTreeMap<FolderName, &str> = BTreeMap::new();
+    for (folder, candidate) in all.iter().filter(|(_, candidate)| candidate.subscribed) {
+        if pattern.matches(folder.as_str()) {
+            let selectable = candidate.info.as_ref().is_some_and(|info| info.selectable);
+            told.insert(folder.clone(), if selectable { "" } else { "\\Noselect" });
+            continue;
+        }
+        // RFC 3501 §6.3.9: `%` shows the level above a subscribed name, marked \Noselect.
+        for parent in above(folder).filter(|parent| pattern.matches(parent.as_str())) {
+            if !all.get(&parent).is_some_and(|candidate| candidate.subscribed) {
+                told.insert(parent, "\\Noselect");
+            }
+        }
+    }
+    for (folder, attribute) in told {
+        let out = peer.out();
+        out.extend_from_slice(format!("* LSUB ({attribute}) \"/\" ").as_bytes());
+        name(out, folder.as_str(), utf8);
+        out.extend_from_slice(b"\r\n");
+        peer.conn.flush_if_full().await?;
+    }
+    Ok(Reply::ok("LSUB completed"))
+}

@@ -1,0 +1,150 @@
+//! A message's text as searches compare it: decoded, case folded.
+//!
+//! Encoded words (RFC 2047), charsets and transfer encodings are undone first (RFC 9051
+//! §6.4.4: servers should). It works on memory only. Invariant: nothing is decoded before
+//! a key asks for it.
+
+use bytes::Bytes;
+use jiff::civil::Date;
+use mail_parser::parsers::MessageStream;
+use mail_parser::{HeaderValue, MessageParser, PartType};
+use std::cell::OnceCell;
+
+/// Text with case taken away, for substring comparison.
+pub(super) fn folded(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() }
+}
+
+/// One message.
+pub(super) struct Text {
+    octets: Bytes,
+    fields: OnceCell<Vec<Field>>,
+    body: OnceCell<Vec<String>>,
+}
+
+/// A header field: its name in lower case, its value decoded and folded.
+struct Field {
+    name: String,
+    value: String,
+}
+
+impl Text {
+    pub(super) fn new(octets: Bytes) -> Self {
+        Self { octets, fields: OnceCell::new(), body: OnceCell::new() }
+    }
+
+    /// Whether a field has a text in its value; the empty text asks for the field itself (RFC 9051 §6.4.4).
+    pub(super) fn field_has(&self, name: &str, wanted: &str) -> bool {
+        self.fields().iter().any(|field| field.name == name && field.value.contains(wanted))
+    }
+
+    /// Whether any field has a text.
+    pub(super) fn header_has(&self, wanted: &str) -> bool {
+        self.fields().iter().any(|field| field.value.contains(wanted) || field.name.contains(wanted))
+    }
+
+    /// Whether the body has a text.
+    pub(super) fn body_has(&self, wanted: &str) -> bool {
+        self.body.get_or_init(|| body_texts(&self.octets)).iter().any(|text| text.contains(wanted))
+    }
+
+    /// The day in the Date field, in its own zone.
+    pub(super) fn date(&self) -> Option<Date> {
+        let (_, value) = fields(&self.octets).find(|(name, _)| name.eq_ignore_ascii_case(b"date"))?;
+        let line = [value, b"\r\n"].concat();
+        let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
+        Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()
+    }
+
+    fn fields(&self) -> &[Field] {
+        self.fields.get_or_init(|| {
+            let decoded = |(name, value): (&[u8], &[u8])| Field {
+                name: String::from_utf8_lossy(name).to_ascii_lowercase(),
+                value: folded(&unstructured(value)),
+            };
+            fields(&self.octets).map(decoded).collect()
+        })
+    }
+}
+
+/// The header's fields as names and raw values, folds and all.
+fn fields(octets: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        let end = field_end(rest);
+        let (field, later) = rest.split_at_checked(end)?;
+        rest = later;
+        let blank = field.iter().all(|octet| matches!(octet, b'\r' | b'\n'));
+        (!blank).then_some(field)
+    })
+    .filter_map(|field| {
+        let colon = memchr::memchr(b':', field)?;
+        let (name, value) = field.split_at_checked(colon)?;
+        Some((name.trim_ascii(), value.get(1..)?))
+    })
+}
+
+/// Where the first field ends: at the first line end that white space does not follow.
+fn field_end(octets: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', octets)
+        .map(|at| at + 1)
+        .find(|end| *end <= 2 || !matches!(octets.get(*end), Some(b' ' | b'\t')))
+        .unwrap_or(octets.len())
+}
+
+fn unstructured(value: &[u8]) -> String {
+    let line = [value, b"\r\n"].concat();
+    match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// All texts of a body, those of messages inside it as well.
+fn body_texts(octets: &[u8]) -> Vec<String> {
+    let Some(message) = MessageParser::default().parse(octets) else { return Vec::new() };
+    let mut texts = Vec::new();
+    let mut left = vec![&message];
+    while let Some(message) = left.pop() {
+        for part in &message.parts {
+            match &part.body {
+                PartType::Text(text) | PartType::Html(text) => texts.push(folded(text)),
+                PartType::Message(inner) => {
+                    // The header of a message inside is part of the outer body.
+                    let header = fields(inner.raw_message());
+                    texts.extend(header.map(|(_, value)| folded(&unstructured(value))));
+                    left.push(inner);
+                }
+                _ => {}
+            }
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"From: =?utf-8?Q?J=C3=B6rg?= <joerg@example.org>\r\nSubject: one\r\n two\r\n\
+        Date: Mon, 23 Nov 2026 23:30:00 -0700\r\nX-Empty:\r\n\
+        Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        Gr=FC=DFe aus\r\nK=F6ln\r\n";
+
+    #[test]
+    fn texts_are_decoded_and_folded() {
+        let text = Text::new(Bytes::from_static(MESSAGE));
+        assert!(text.field_has("from", &folded("JÖRG")) && text.field_has("from", "joerg@"));
+        assert!(text.field_has("subject", "one two") && text.field_has("x-empty", "") && !text.field_has("cc", ""));
+        assert!(text.body_has(&folded("GRÜ")) && text.body_has("köln") && !text.body_has("jörg"));
+        assert!(text.header_has("jörg") && !text.header_has("köln"));
+        assert_eq!(text.date(), Some(jiff::civil::date(2026, 11, 23)));
+    }
+
+    #[test]
+    fn the_header_ends_at_the_empty_line() {
+        let text = Text::new(Bytes::from_static(b"A: 1\r\n\r\nB: 2\r\n"));
+        assert!(text.field_has("a", "1") && !text.field_has("b", "2"));
+        assert!(!Text::new(Bytes::from_static(b"\r\nA: 1\r\n")).field_has("a", ""));
+    }
+}

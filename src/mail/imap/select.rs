@@ -1,0 +1,116 @@
+//! SELECT and EXAMINE, with CONDSTORE and QRESYNC (RFC 9051 §6.3.2, RFC 7162 §3.1.8, §3.2.5).
+//!
+//! It opens the folder and tells its state; the caller keeps the returned [`Selected`].
+
+use super::command::{Qresync, Select};
+use super::peer::{Account, Peer};
+use super::reply::{Reply, Stop};
+use super::vanished::{up_to, vanished};
+use super::view::{Selected, View};
+use super::{encode, list, sync};
+use crate::mail::conn::Interrupt;
+use crate::model::{Flags, UidSet};
+use crate::store::FolderState;
+
+/// Opens a folder and tells its state.
+pub(super) async fn select(
+    peer: &mut Peer,
+    account: &Account,
+    command: &Select,
+) -> Result<(Box<Selected>, Reply), Stop> {
+    if command.qresync.is_some() && !peer.enabled.qresync {
+        // RFC 7162 §3.2.5: the parameter needs a prior ENABLE QRESYNC.
+        return Err(Reply::bad("ENABLE QRESYNC first").into());
+    }
+    let info = account.folder(peer, &command.mailbox).await?;
+    let mut folder = peer.store().open(account.mailbox(), info.id).await?;
+    let seen = folder.state();
+    if command.condstore {
+        peer.enabled.condstore = true;
+    }
+    let mut selected = Box::new(Selected {
+        folder,
+        name: info.name,
+        view: View::new(seen),
+        read_only: command.read_only,
+        saved: UidSet::new(),
+        keywords_told: 0,
+    });
+    tell(peer, &mut selected);
+    if let Some(qresync) = &command.qresync {
+        resync(peer, &selected.view, qresync).await?;
+    }
+    let reply = if command.read_only {
+        Reply::ok("EXAMINE completed").with("READ-ONLY")
+    } else {
+        Reply::ok("SELECT completed").with("READ-WRITE")
+    };
+    Ok((selected, reply))
+}
+
+/// What RFC 9051 §6.3.2 demands of the answer, and what RFC 3501 §6.3.1 did.
+fn tell(peer: &mut Peer, selected: &mut Selected) {
+    sync::flag_lists(peer, selected);
+    sync::exists(peer, &selected.view);
+    let enabled = peer.enabled;
+    let state = selected.view.seen.clone();
+    let out = peer.out();
+    if !enabled.rev2
+        && let Some(unseen) = first_unseen(&state)
+    {
+        code(out, "UNSEEN", unseen.into());
+    }
+    code(out, "UIDVALIDITY", state.uid_validity.into());
+    code(out, "UIDNEXT", state.uid_next.into());
+    code(out, "HIGHESTMODSEQ", state.highest_modseq);
+    if enabled.rev2 {
+        // RFC 9051 §6.3.2: the LIST answer is required, the folder's attributes are not.
+        out.extend_from_slice(b"* LIST () \"/\" ");
+        list::name(out, selected.name.as_str(), enabled.utf8_names());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn code(out: &mut Vec<u8>, name: &str, value: u64) {
+    out.extend_from_slice(b"* OK [");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    encode::number(out, value);
+    out.extend_from_slice(b"] Noted\r\n");
+}
+
+/// The number of the first message without `\Seen` (RFC 3501 §6.3.1).
+fn first_unseen(state: &FolderState) -> Option<u32> {
+    if state.counts().unseen == 0 {
+        return None;
+    }
+    (1..).zip(state.rows_from(0)).find(|(_, row)| !row.flags.contains(Flags::SEEN)).map(|(number, _)| number)
+}
+
+/// What changed since the client last looked (RFC 7162 §3.2.5).
+async fn resync(peer: &mut Peer, view: &View, qresync: &Qresync) -> Result<(), Interrupt> {
+    let state = &view.seen;
+    // RFC 7162 §3.2.5: parameters of another UIDVALIDITY are passed over.
+    if qresync.uid_validity != state.uid_validity || qresync.modseq >= state.highest_modseq {
+        return Ok(());
+    }
+    let everything = || up_to(state.uid_next.saturating_sub(1));
+    let known = qresync.known.as_ref().and_then(|set| set.resolve(0)).unwrap_or_else(everything);
+    // The sequence match data (§3.2.5.2) only spares work to servers that forget expunges.
+    let gone = vanished(state, &known, qresync.modseq);
+    if !gone.is_empty() {
+        peer.out().extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
+    }
+    let enabled = peer.enabled;
+    let mut walk = view.walk(&known);
+    loop {
+        let batch = walk.next(crate::model::bounds::READ_BATCH, |row| row.modseq > qresync.modseq);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for message in &batch {
+            sync::flags_line(peer.out(), message.number, &message.row, &state.keywords, enabled);
+        }
+        peer.conn.flush_if_full().await?;
+    }
+}

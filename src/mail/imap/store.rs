@@ -1,0 +1,96 @@
+//! STORE: flags of many messages in one durable change (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+//!
+//! Invariant: what the tagged OK says is on disk; messages are told as the store now has them.
+
+use super::command::Store;
+use super::encode;
+use super::peer::{Account, Peer};
+use super::reply::{Answer, Reply};
+use super::sync::{Expunges, flags_line, sync};
+use super::view::Selected;
+use crate::mail::conn::Interrupt;
+use crate::model::{UidSet, bounds};
+use crate::store::{FlagChange, FlagMode};
+
+/// STORE, UID STORE.
+pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Selected, command: &Store) -> Answer {
+    if selected.read_only {
+        return Ok(Reply::no("The folder was opened with EXAMINE"));
+    }
+    // RFC 7162 §3.1: UNCHANGEDSINCE is a CONDSTORE-enabling use.
+    peer.enabled.condstore |= command.unchanged_since.is_some();
+    let uids = selected.resolve(&command.set, command.uid)?;
+    let (mailbox, folder) = (account.mailbox(), selected.folder.id());
+    let mut flags = command.flags.system;
+    if !command.flags.keywords.is_empty() {
+        // A keyword that no message has need not be made to be removed, but making it harms nobody.
+        flags = flags.union(peer.store().keywords(mailbox, folder, &command.flags.keywords).await?);
+    }
+    let change = FlagChange { uids: uids.clone(), mode: command.mode, flags, unchanged_since: command.unchanged_since };
+    let changed = peer.store().set_flags(mailbox, folder, change).await?;
+    let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
+    let ghosts = selected.view.has_ghost_in(&uids);
+    // The own change is told below, in the way that was asked for; what others did is told here.
+    sync(peer, selected, Expunges::Hold, changed.modseq).await?;
+    tell(peer, selected, command, &uids, changed.modseq).await?;
+    let reply = outcome(selected, command, &changed.modified, ghosts);
+    sync(peer, selected, expunges, changed.modseq).await?;
+    Ok(reply)
+}
+
+/// Tells the messages' flags, or after `.SILENT` just their MODSEQ where that is agreed on.
+async fn tell(
+    peer: &mut Peer,
+    selected: &Selected,
+    command: &Store,
+    uids: &UidSet,
+    own: Option<u64>,
+) -> Result<(), Interrupt> {
+    // RFC 7162 §3.1.3: a CONDSTORE session learns the new MODSEQ also after .SILENT.
+    if command.silent && (!peer.enabled.condstore || own.is_none()) {
+        return Ok(());
+    }
+    let enabled = peer.enabled;
+    let mut walk = selected.view.walk(uids);
+    loop {
+        let batch = walk.next(bounds::READ_BATCH, |row| !command.silent || Some(row.modseq) == own);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for message in &batch {
+            if command.silent {
+                modseq_line(peer.out(), message.number, message.row.uid, message.row.modseq);
+            } else {
+                flags_line(peer.out(), message.number, &message.row, &selected.view.seen.keywords, enabled);
+            }
+        }
+        peer.conn.flush_if_full().await?;
+    }
+}
+
+fn modseq_line(out: &mut Vec<u8>, number: u32, uid: u32, modseq: u64) {
+    out.extend_from_slice(b"* ");
+    encode::number(out, number.into());
+    out.extend_from_slice(b" FETCH (UID ");
+    encode::number(out, uid.into());
+    out.extend_from_slice(b" MODSEQ (");
+    encode::number(out, modseq);
+    out.extend_from_slice(b"))\r\n");
+}
+
+fn outcome(selected: &Selected, command: &Store, modified: &UidSet, ghosts: bool) -> Reply {
+    if !modified.is_empty() {
+        // RFC 7162 §3.1.3: MODIFIED names what was passed over, in the numbers of the command.
+        let named: UidSet = if command.uid {
+            modified.clone()
+        } else {
+            modified.iter().filter_map(|uid| selected.view.number_of(uid)).collect()
+        };
+        return Reply::ok("Some messages have changed meanwhile").with(format!("MODIFIED {named}"));
+    }
+    if ghosts && command.mode != FlagMode::Remove {
+        // RFC 2180 §4.2, RFC 5530 §3.
+        return Reply::no("Some of the messages no longer exist").with("EXPUNGEISSUED");
+    }
+    Reply::ok("STORE completed")
+}
