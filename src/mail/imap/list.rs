@@ -15,8 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes a folder's name as the client reads names: UTF-8 or modified UTF-7, quoted.
 pub(super) fn name(out: &mut Vec<u8>, text: &str, utf8: bool) {
-    // Names hold no control characters: they can always be quoted.
-    if utf8 {
+    // Names hold no control characters: they can always be quoted. INBOX is an atom everywhere else, so here too.
+    if text == "INBOX" {
+        out.extend_from_slice(b"INBOX");
+    } else if utf8 {
         encode::quoted(out, text.as_bytes());
     } else {
         encode::quoted(out, utf7::encode(text).as_bytes());

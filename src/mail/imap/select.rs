@@ -12,16 +12,18 @@ use crate::mail::conn::Interrupt;
 use crate::model::{Flags, UidSet};
 use crate::store::FolderState;
 
+/// Refuses what cannot be a SELECT now; then the folder that is selected stays so.
+pub(super) fn refusal(peer: &Peer, command: &Select) -> Option<Reply> {
+    // RFC 7162 §3.2.5: the parameter needs a prior ENABLE QRESYNC.
+    (command.qresync.is_some() && !peer.enabled.qresync).then(|| Reply::bad("ENABLE QRESYNC first"))
+}
+
 /// Opens a folder and tells its state.
 pub(super) async fn select(
     peer: &mut Peer,
     account: &Account,
     command: &Select,
 ) -> Result<(Box<Selected>, Reply), Stop> {
-    if command.qresync.is_some() && !peer.enabled.qresync {
-        // RFC 7162 §3.2.5: the parameter needs a prior ENABLE QRESYNC.
-        return Err(Reply::bad("ENABLE QRESYNC first").into());
-    }
     let info = account.folder(peer, &command.mailbox).await?;
     let mut folder = peer.store().open(account.mailbox(), info.id).await?;
     let seen = folder.state();

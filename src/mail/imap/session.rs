@@ -239,6 +239,9 @@ impl Session {
         let peer = &mut self.peer;
         let reply = match command {
             Command::Select(command) => {
+                if let Some(refusal) = select::refusal(peer, &command) {
+                    return Ok(refusal);
+                }
                 self.unselect(account);
                 let (selected, reply) = select::select(&mut self.peer, account, &command).await?;
                 self.state = State::Selected(account.clone(), selected);
