@@ -7,6 +7,8 @@
 mod batch;
 mod bodies;
 pub mod error;
+#[cfg(test)]
+mod failure_tests;
 mod flush;
 pub mod folder_log;
 pub mod folder_state;
