@@ -202,8 +202,8 @@ impl Store {
     /// What is stored beside each message's body, in the order asked for; `None` for one that is gone.
     /// Ask for at most [`crate::model::bounds::READ_BATCH`] at once.
     pub async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Option<StoredMessage>>> {
-        let ids = ids.to_vec();
-        self.shared.read(move |tx| Box::pin(reads::messages(tx, ids))).await
+        let (shared, ids) = (self.shared.clone(), ids.to_vec());
+        self.shared.read(move |tx| Box::pin(reads::messages(tx, shared, ids))).await
     }
 
     /// A message's octets (prefix and body), checksum verified, as a stream of chunks of at most 64 KiB.

@@ -83,24 +83,60 @@ fn numbers(ids: &[MessageId]) -> Vec<i64> {
 }
 
 /// What stands beside the bodies, in the order asked for.
-pub(super) async fn messages(tx: &mut Tx, ids: Vec<MessageId>) -> Result<Vec<Option<StoredMessage>>> {
+pub(super) async fn messages(
+    tx: &mut Tx,
+    shared: Arc<Shared>,
+    ids: Vec<MessageId>,
+) -> Result<Vec<Option<StoredMessage>>> {
     let sql = "SELECT m.id, m.prefix, m.size, b.summary FROM messages m JOIN bodies b ON b.id = m.body_id \
          WHERE m.id = ANY($1)";
     let mut found = HashMap::with_capacity(ids.len());
     for row in tx.query(sql, &[numbers(&ids).into()]).await? {
         let id = MessageId(row.int(0)?);
-        let summary = unsealed(row.blob(3)?);
+        let summary = match row.blob(3).ok().and_then(unsealed) {
+            Some(summary) => summary,
+            None => summarized_again(tx, &shared, id).await,
+        };
         found.insert(id, StoredMessage { id, prefix: row.blob(1)?, size: row.unsigned(2)?, summary });
     }
     // The same message may be asked for twice, as it may stand in two folders.
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// A summary without its checksum; empty when it is damaged, so that it is made again from the body.
-fn unsealed(stored: Bytes) -> Bytes {
-    let Some(at) = stored.len().checked_sub(4) else { return Bytes::new() };
-    let (summary, checksum) = stored.split_at(at);
-    if crc32fast::hash(summary).to_le_bytes()[..] == *checksum { stored.slice(..at) } else { Bytes::new() }
+/// A summary without its checksum; `None` when it is damaged.
+fn unsealed(stored: Bytes) -> Option<Bytes> {
+    let at = stored.len().checked_sub(4)?;
+    let (summary, checksum) = stored.split_at_checked(at)?;
+    (crc32fast::hash(summary).to_le_bytes()[..] == *checksum).then(|| stored.slice(..at))
+}
+
+/// The summary made anew from the body, since the stored one is damaged; empty when the body is, too.
+async fn summarized_again(tx: &mut Tx, shared: &Shared, id: MessageId) -> Bytes {
+    tracing::error!(message = %id, "a summary is damaged; it is made again from the body");
+    let mut summarizer = crate::mime::Summarizer::default();
+    match feed(tx, shared, id, &mut summarizer).await {
+        Ok(()) => summarizer.finish(),
+        Err(error) => {
+            tracing::error!(message = %id, %error, "the body is damaged as well");
+            Bytes::new()
+        }
+    }
+}
+
+async fn feed(tx: &mut Tx, shared: &Shared, id: MessageId, to: &mut crate::mime::Summarizer) -> Result<()> {
+    let rows = tx.query(BODIES, &[vec![id.0].into()]).await?;
+    let at = Located::from_columns(rows.first().ok_or_else(gone)?)?;
+    if at.encoding == Encoding::File {
+        let mut file = BodyReader::open(&shared.bodies.path(&at.file))?;
+        while let Some(frame) = file.frame()? {
+            to.push(&frame);
+        }
+        return Ok(());
+    }
+    let rows = tx.query(OCTETS, &[vec![id.0].into()]).await?;
+    let data = rows.first().ok_or_else(gone)?.blob(1)?;
+    to.push(&unpack(at.encoding, data, at.checksum, at.body_size)?);
+    Ok(())
 }
 
 const BODIES: &str = "SELECT m.id, m.prefix, m.size, b.size, b.encoding, b.checksum, b.file FROM messages m \

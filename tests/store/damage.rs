@@ -54,3 +54,22 @@ pub async fn a_lost_record_closes_its_folder_alone(mut bed: Bed) {
     assert_eq!(bed.rows(mailbox(1), "Sent").await.len(), 1);
     bed.append(mailbox(1), inbox, b"mail still comes in").await.unwrap();
 }
+
+pub async fn a_damaged_summary_is_made_again_from_the_body(bed: Bed) {
+    let inbox = bed.folder(mailbox(1), "INBOX").await.id;
+    let text = b"From: a@example.org\r\nSubject: seen again\r\n\r\nbody\r\n";
+    let summary = bed.stage(text).await.summary.clone();
+    assert!(!summary.is_empty());
+    bed.append(mailbox(1), inbox, text).await.unwrap();
+    let row = bed.rows(mailbox(1), "INBOX").await[0];
+    let stored = bed.store.messages(&[row.message]).await.unwrap().remove(0).unwrap();
+    assert_eq!(stored.summary, summary);
+    let flip = if bed.is_sqlite() {
+        "UPDATE bodies SET summary = CAST(x'ff' || substr(summary, 2) AS BLOB)"
+    } else {
+        "UPDATE bodies SET summary = set_byte(summary, 0, 255)"
+    };
+    bed.tamper(flip).await;
+    let stored = bed.store.messages(&[row.message]).await.unwrap().remove(0).unwrap();
+    assert_eq!(stored.summary, summary);
+}

@@ -39,6 +39,7 @@ on_both! {
         a_damaged_row_fails_for_its_message_alone
         a_damaged_file_gives_out_nothing_that_is_wrong
         a_lost_record_closes_its_folder_alone
+        a_damaged_summary_is_made_again_from_the_body
     }
     flags {
         a_store_on_a_hundred_thousand_messages_is_one_small_record
