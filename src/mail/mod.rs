@@ -6,6 +6,9 @@
 
 pub mod conn;
 pub mod imap;
+pub mod pop3;
+pub mod sign_in;
+pub mod smtp;
 
 use crate::clock::Clock;
 use crate::directory::{Directory, Login};

@@ -78,6 +78,10 @@ pub const SMTP_LINE_OCTETS: usize = 4096;
 pub const OVERLONG_LINE_OCTETS: usize = 64 * 1024;
 /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: at least 100; 452 4.5.3 beyond).
 pub const SMTP_RECIPIENTS: usize = 1000;
+/// Tenants that the recipients of one transaction may belong to (452 4.5.3 beyond): each holds a copy while it comes in.
+pub const SMTP_TENANTS: usize = 16;
+/// How long an MX listens for early talkers before it greets (RFC 5321 §4.3.1).
+pub const SMTP_EARLY_TALK_TIME: Duration = Duration::from_millis(10);
 /// Transactions of one connection (announced by LIMITS, RFC 9422).
 pub const SMTP_TRANSACTIONS: usize = 1000;
 /// Errors of one connection before it is closed with 421 (Postfix' hard error limit).

@@ -1,0 +1,14 @@
+//! POP3: a mailbox's INBOX as a list to fetch (RFC 1939, 2449, 2595, 5034, 6856).
+//!
+//! `command` and `stuffing` read and write octets, `maildrop` is what a session sees,
+//! `session` converses. Invariant: nothing is deleted but by QUIT in the transaction state.
+
+mod command;
+mod maildrop;
+mod reply;
+mod retrieve;
+mod session;
+mod stuffing;
+mod transaction;
+
+pub use session::serve;

@@ -1,0 +1,271 @@
+//! One POP3 conversation until login: greeting, STLS, USER and PASS, AUTH.
+//!
+//! What comes after login is `transaction`. Invariant: credentials are taken only where a
+//! login may be offered, and every failed login is counted by the one way in.
+
+use super::command::{self, Command};
+use super::maildrop::Maildrop;
+use super::reply::{self, Reply};
+use super::retrieve::ReadAhead;
+use crate::directory::MailboxConfig;
+use crate::mail::Services;
+use crate::mail::conn::{Conn, Interrupt};
+use crate::mail::sign_in::{self, Credentials};
+use crate::model::{Protocol, bounds};
+use crate::store::{Folder, MailboxRef, StoreError};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whether the conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// The next line.
+    On,
+    /// The last answer is queued.
+    Close,
+}
+
+/// What a signed-in session holds.
+pub(super) struct Open {
+    pub(super) mailbox: Arc<MailboxConfig>,
+    pub(super) inbox: Folder,
+    pub(super) maildrop: Maildrop,
+}
+
+impl Open {
+    /// The mailbox as the store knows it.
+    pub(super) fn store_ref(&self) -> MailboxRef {
+        MailboxRef { id: self.mailbox.id, tenant: self.mailbox.tenant }
+    }
+}
+
+/// A conversation.
+pub(super) struct Session {
+    pub(super) conn: Conn,
+    pub(super) services: Arc<Services>,
+    pub(super) open: Option<Open>,
+    pub(super) ahead: ReadAhead,
+    /// The name that USER gave.
+    user: Option<String>,
+    errors: usize,
+    since: Instant,
+}
+
+/// Converses until either side ends it.
+pub async fn serve(conn: Conn, services: Arc<Services>) {
+    let mut session = Session {
+        conn,
+        services,
+        open: None,
+        ahead: ReadAhead::default(),
+        user: None,
+        errors: 0,
+        since: Instant::now(),
+    };
+    match session.run().await {
+        Ok(()) => {}
+        Err(Interrupt::Closed) => tracing::debug!(peer = %session.conn.peer(), "peer closed a POP3 conversation"),
+        // RFC 1939 §3: an idle session is closed without a word, and without entering UPDATE.
+        Err(Interrupt::TimedOut) => {}
+        Err(Interrupt::Ended(reason)) => {
+            reply::of_end(reason).write(session.conn.out());
+        }
+    }
+    let Session { conn, services, open, .. } = session;
+    conn.close().await;
+    if let Some(open) = open {
+        super::transaction::abandon(&services, open).await;
+    }
+}
+
+impl Session {
+    async fn run(&mut self) -> Result<(), Interrupt> {
+        let greeting = Reply::ok(format!("{} Facteur ready", self.services.host));
+        self.answer(&greeting);
+        while let Some(line) = self.next_line().await? {
+            if self.line(&line).await? == Flow::Close {
+                return Ok(());
+            }
+            self.conn.flush_if_full().await?;
+        }
+        Ok(())
+    }
+
+    /// The next line; `None` when it is too long, which ends the conversation.
+    async fn next_line(&mut self) -> Result<Option<Bytes>, Interrupt> {
+        loop {
+            match command::take_line(self.conn.input()) {
+                Ok(Some(line)) => return Ok(Some(line)),
+                Ok(None) => {
+                    let within = match self.open {
+                        Some(_) => bounds::POP3_IDLE_TIME,
+                        // Before login the time is counted from the connect, whatever is said.
+                        None => bounds::LOGIN_TIME.saturating_sub(self.since.elapsed()),
+                    };
+                    self.conn.read_more(within).await?;
+                }
+                Err(command::LineTooLong) => {
+                    self.answer(&Reply::err("The line is too long"));
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Queues an answer and counts errors.
+    pub(super) fn answer(&mut self, reply: &Reply) -> Flow {
+        reply.write(self.conn.out());
+        if matches!(reply, Reply::Err(_)) {
+            self.errors += 1;
+        }
+        if self.errors > bounds::POP3_ERRORS { Flow::Close } else { Flow::On }
+    }
+
+    async fn line(&mut self, line: &[u8]) -> Result<Flow, Interrupt> {
+        if let Some(reason) = self.conn.guard().and_then(|guard| guard.ending()) {
+            return Err(Interrupt::Ended(reason));
+        }
+        let Some(command) = command::parse(line) else { return Ok(self.answer(&reply::not_understood())) };
+        if let Some(guard) = self.conn.guard() {
+            guard.command(command.name());
+        }
+        match command {
+            Command::Capa => {
+                self.capabilities();
+                Ok(Flow::On)
+            }
+            command if self.open.is_some() => self.transact(command).await,
+            command => self.authorize(command).await,
+        }
+    }
+
+    /// RFC 1939 §4: the AUTHORIZATION state.
+    async fn authorize(&mut self, command: Command) -> Result<Flow, Interrupt> {
+        let reply = match command {
+            Command::Quit => {
+                self.answer(&Reply::ok("Bye"));
+                return Ok(Flow::Close);
+            }
+            Command::Stls => return self.start_tls().await,
+            Command::Utf8 => Reply::ok("UTF-8 it is"),
+            Command::User(_) | Command::Pass(_) | Command::Auth(_) if !self.conn.may_login() => {
+                Reply::err("[SYS/PERM] TLS is needed before login, use STLS")
+            }
+            Command::User(name) => {
+                // RFC 1939 §7: says nothing about who exists.
+                self.user = Some(name);
+                Reply::ok("Send PASS")
+            }
+            Command::Pass(password) => self.pass(&password).await,
+            Command::Auth(None) => {
+                self.conn.out().extend_from_slice(b"+OK\r\nPLAIN\r\n.\r\n");
+                return Ok(Flow::On);
+            }
+            Command::Auth(Some((mechanism, initial))) => self.auth(&mechanism, initial).await?,
+            _ => reply::not_now(),
+        };
+        Ok(self.answer(&reply))
+    }
+
+    async fn pass(&mut self, password: &[u8]) -> Reply {
+        let Some(name) = self.user.take() else { return Reply::err("Send USER first") };
+        match sign_in::credentials(name.as_bytes(), password) {
+            Some(credentials) => self.sign_in(&credentials).await,
+            None => refused(),
+        }
+    }
+
+    /// AUTH PLAIN (RFC 5034 §4).
+    async fn auth(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Result<Reply, Interrupt> {
+        if mechanism != "PLAIN" {
+            return Ok(Reply::err("Mechanism not supported"));
+        }
+        let encoded = match initial {
+            Some(initial) => initial,
+            None => {
+                self.conn.out().extend_from_slice(b"+ \r\n");
+                match self.next_line().await? {
+                    Some(line) => line.to_vec(),
+                    None => return Err(Interrupt::Closed),
+                }
+            }
+        };
+        if encoded == b"*" {
+            return Ok(Reply::err("Authentication cancelled"));
+        }
+        let Some(message) = sign_in::decode_sasl(&encoded) else {
+            return Ok(Reply::err("The response is not base64"));
+        };
+        Ok(match sign_in::plain_credentials(&message) {
+            Some(credentials) => self.sign_in(&credentials).await,
+            None => refused(),
+        })
+    }
+
+    async fn sign_in(&mut self, credentials: &Credentials) -> Reply {
+        match sign_in::sign_in(&mut self.conn, &self.services, Protocol::Pop3, credentials).await {
+            Ok(mailbox) => match self.open_maildrop(mailbox).await {
+                Ok(()) => Reply::ok("Signed in"),
+                Err(error) => reply::of_store(&error),
+            },
+            Err(error) => reply::of_sign_in(error),
+        }
+    }
+
+    async fn open_maildrop(&mut self, mailbox: Arc<MailboxConfig>) -> Result<(), StoreError> {
+        let store = &self.services.store;
+        let store_ref = MailboxRef { id: mailbox.id, tenant: mailbox.tenant };
+        let folders = store.folders(store_ref).await?;
+        let id = folders.iter().find(|folder| folder.name.is_inbox()).ok_or(StoreError::NoSuchFolder)?.id;
+        let mut inbox = store.open(store_ref, id).await?;
+        let marks = store.pop3_marks(store_ref, id).await?;
+        let state = inbox.state();
+        let maildrop = Maildrop::new(state.uid_validity, state.rows_from(0), &marks);
+        self.open = Some(Open { mailbox, inbox, maildrop });
+        Ok(())
+    }
+
+    /// STLS (RFC 2595 §4).
+    async fn start_tls(&mut self) -> Result<Flow, Interrupt> {
+        if !self.conn.may_start_tls() {
+            return Ok(self.answer(&Reply::err("TLS is not available now")));
+        }
+        self.answer(&Reply::ok("Begin TLS"));
+        self.conn.start_tls().await?;
+        self.user = None;
+        Ok(Flow::On)
+    }
+
+    /// CAPA (RFC 2449 §5).
+    fn capabilities(&mut self) {
+        let mut all = vec!["+OK Capabilities", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8"];
+        let expire;
+        match &self.open {
+            None => {
+                if self.conn.may_login() {
+                    all.extend(["USER", "SASL PLAIN"]);
+                }
+                if self.conn.may_start_tls() {
+                    all.push("STLS");
+                }
+                // RFC 2449 §6.7: the policy may differ from user to user.
+                all.push("EXPIRE NEVER USER");
+            }
+            Some(open) => {
+                expire = match open.mailbox.pop3_policy.expire_days {
+                    Some(days) => format!("EXPIRE {days}"),
+                    None => "EXPIRE NEVER".to_owned(),
+                };
+                all.push(&expire);
+            }
+        }
+        all.extend(["IMPLEMENTATION Facteur", "."]);
+        let text = all.join("\r\n") + "\r\n";
+        self.conn.out().extend_from_slice(text.as_bytes());
+    }
+}
+
+fn refused() -> Reply {
+    reply::of_sign_in(sign_in::SignInError::Refused)
+}
