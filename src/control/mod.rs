@@ -1,1 +1,105 @@
-//! Placeholder until its first piece lands.
+//! What may be changed by whom: the rules of the control plane.
+//!
+//! Free functions per resource over a [`Control`]. A configuration write goes through a
+//! [`Change`], whose only way to last is the commit that also appends its revision, so
+//! nobody can forget it. It knows no HTTP and no mail. Invariant: a caller sees and changes
+//! only what lies at or below its tenant; everything else is [`Error::NotFound`].
+
+pub mod aliases;
+pub mod bootstrap;
+mod caller;
+mod change;
+pub mod domains;
+mod error;
+pub mod idempotency;
+mod ids;
+pub mod jobs;
+pub mod keys;
+pub mod mailboxes;
+pub mod passwords;
+pub mod protocols;
+pub mod revisions;
+pub mod sign_in;
+pub mod suspensions;
+pub mod tenants;
+pub mod users;
+
+pub use caller::{Caller, CallerId};
+pub use change::{Change, Record};
+pub use error::{Error, FieldError};
+
+use crate::auth::Passwords;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::model::bounds;
+use ids::Ids;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Result of a control call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What PostgreSQL nodes are woken on.
+pub const CHANNEL: &str = "facteur_revisions";
+
+/// The control plane's handles; cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    db: Db,
+    clock: Clock,
+    passwords: Passwords,
+    ids: Arc<Ids>,
+    committed: Arc<Notify>,
+}
+
+impl Control {
+    /// Over a database; `committed` is woken after every commit.
+    pub fn new(db: Db, clock: Clock, passwords: Passwords, committed: Arc<Notify>) -> Self {
+        Self { db, clock, passwords, ids: Arc::default(), committed }
+    }
+
+    /// The time, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// The database, for readiness.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// A page of a list, as a caller asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest {
+    /// The id after which it begins; 0 is the beginning.
+    pub after: i64,
+    /// How many items, at most [`bounds::PAGE_ITEMS`].
+    pub limit: usize,
+}
+
+impl From<PageRequest> for crate::db::Page {
+    fn from(page: PageRequest) -> Self {
+        Self { after: page.after, limit: page.limit.clamp(1, bounds::PAGE_ITEMS) }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Paged<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<i64>,
+}
+
+impl<T> Paged<T> {
+    /// Of rows that were fetched with one more than the page holds.
+    fn new<R>(mut rows: Vec<R>, page: PageRequest, id: impl Fn(&R) -> i64, view: impl FnMut(R) -> T) -> Self {
+        let limit = page.limit.clamp(1, bounds::PAGE_ITEMS);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(id) } else { None };
+        Self { items: rows.into_iter().map(view).collect(), next }
+    }
+}

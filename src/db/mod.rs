@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod aliases;
 pub mod api_sessions;
 pub mod domains;
+pub mod effective;
 mod error;
 pub mod idempotency;
 pub mod keys;

@@ -1,0 +1,199 @@
+//! Aliases: addresses that deliver to other addresses and have no store.
+
+use super::change::{check_unchanged, taken, view};
+use super::mailboxes::domain_of;
+use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains};
+use crate::db::Tx;
+use crate::db::addresses::{self, Addressee};
+use crate::db::aliases::{self as rows, AliasRow};
+use crate::model::ids::{AliasId, DomainId, TenantId};
+use crate::model::{EmailAddress, Revision, Timestamp, Touch, bounds};
+use std::collections::HashSet;
+
+/// Targets of one alias.
+const TARGETS: usize = 100;
+
+/// An alias as callers see it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Alias {
+    /// Its id.
+    pub id: AliasId,
+    /// Its domain.
+    pub domain: DomainId,
+    /// The tenant that owns the domain.
+    pub tenant: TenantId,
+    /// Its address.
+    #[schema(value_type = String, example = "sales@example.org")]
+    pub address: EmailAddress,
+    /// Where it delivers.
+    #[schema(value_type = Vec<String>, example = json!(["alice@example.org"]))]
+    pub targets: Vec<EmailAddress>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The revision that last changed it: the value of its ETag.
+    #[serde(skip)]
+    pub etag: i64,
+}
+
+impl From<AliasRow> for Alias {
+    fn from(row: AliasRow) -> Self {
+        Self {
+            id: row.id,
+            domain: row.domain,
+            tenant: row.tenant,
+            address: row.address,
+            targets: row.targets,
+            created_at: Timestamp(row.created_at),
+            etag: row.revision,
+        }
+    }
+}
+
+async fn reach(tx: &mut Tx, caller: &Caller, id: AliasId) -> Result<AliasRow> {
+    let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
+    caller.reach(&row.path)?;
+    Ok(row)
+}
+
+/// Targets without repeats, at least one, at most [`TARGETS`].
+fn check_targets(targets: Vec<EmailAddress>) -> Result<Vec<EmailAddress>> {
+    let mut seen = HashSet::new();
+    let targets: Vec<EmailAddress> = targets.into_iter().filter(|t| seen.insert(t.key().to_owned())).collect();
+    match targets.len() {
+        0 => Err(Error::field("/targets", "required", "must hold at least one address")),
+        n if n > TARGETS => Err(Error::field("/targets", "too_many", format!("must hold at most {TARGETS} addresses"))),
+        _ => Ok(targets),
+    }
+}
+
+/// Refuses targets from which mail would come back to `address`, or go too deep.
+async fn refuse_loop(tx: &mut Tx, address: &EmailAddress, targets: &[EmailAddress]) -> Result<()> {
+    let mut seen = HashSet::new();
+    let mut level: Vec<(usize, EmailAddress)> = targets.iter().cloned().enumerate().collect();
+    for _ in 0..=bounds::ALIAS_DEPTH {
+        let mut next = Vec::new();
+        for (index, target) in level {
+            if target == *address {
+                let detail = "leads back to the alias itself";
+                return Err(Error::Invalid(vec![FieldError::new(format!("/targets/{index}"), "loop", detail)]));
+            }
+            if !seen.insert(target.key().to_owned()) || seen.len() > bounds::ALIAS_FAN_OUT {
+                continue;
+            }
+            let alias = rows::find_by_key(tx, target.key()).await?;
+            next.extend(alias.into_iter().flat_map(|alias| alias.targets).map(|target| (index, target)));
+        }
+        if next.is_empty() {
+            return Ok(());
+        }
+        level = next;
+    }
+    let detail = format!("aliases may point to aliases at most {} deep", bounds::ALIAS_DEPTH);
+    Err(Error::field("/targets", "too_deep", detail))
+}
+
+/// Creates an alias in a domain that the caller reaches.
+pub async fn create(
+    control: &Control,
+    caller: &Caller,
+    address: EmailAddress,
+    targets: Vec<EmailAddress>,
+) -> Result<(Alias, Revision)> {
+    caller.may_administer()?;
+    let targets = check_targets(targets)?;
+    let mut change = control.begin(caller, "create_alias").await?;
+    let domain = domain_of(change.tx(), caller, &address).await?;
+    refuse_loop(change.tx(), &address, &targets).await?;
+    let row = AliasRow {
+        id: AliasId(change.new_id()),
+        domain: domain.id,
+        tenant: domain.tenant,
+        path: domain.path,
+        address,
+        targets,
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    let refused = |e| taken(e, "addresses", "address_key", "the address");
+    addresses::insert(change.tx(), row.address.key(), Addressee::Alias(row.id)).await.map_err(refused)?;
+    rows::insert(change.tx(), &row).await?;
+    let (id, path, alias) = (row.id, row.path.clone(), Alias::from(row));
+    let record =
+        Record { object: id.to_string(), path, before: None, after: view(&alias), touches: vec![Touch::Alias(id)] };
+    Ok((alias, change.commit(record).await?))
+}
+
+/// One alias.
+pub async fn get(control: &Control, caller: &Caller, id: AliasId) -> Result<Alias> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await.map(Alias::from)
+}
+
+/// Aliases of a domain, or of tenants at and below the caller's.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    domain: Option<DomainId>,
+    page: PageRequest,
+) -> Result<Paged<Alias>> {
+    let mut tx = control.db.read().await?;
+    let rows = match domain {
+        Some(id) => {
+            domains::reach(&mut tx, caller, id).await?;
+            rows::list_of_domain(&mut tx, id, page.into()).await?
+        }
+        None => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
+    };
+    Ok(Paged::new(rows, page, |row| row.id.0, Alias::from))
+}
+
+/// Changes where an alias delivers.
+pub async fn update(
+    control: &Control,
+    caller: &Caller,
+    id: AliasId,
+    targets: Option<Vec<EmailAddress>>,
+    expected: Option<i64>,
+) -> Result<(Alias, Revision)> {
+    caller.may_administer()?;
+    let targets = targets.map(check_targets).transpose()?;
+    let mut change = control.begin(caller, "update_alias").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    let mut after = before.clone();
+    after.revision = change.revision();
+    if let Some(targets) = targets {
+        refuse_loop(change.tx(), &after.address, &targets).await?;
+        after.targets = targets;
+    }
+    rows::update(change.tx(), &after).await?;
+    let (path, before, after) = (before.path.clone(), Alias::from(before), Alias::from(after));
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: vec![Touch::Alias(id)],
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Deletes an alias.
+pub async fn delete(control: &Control, caller: &Caller, id: AliasId, expected: Option<i64>) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "delete_alias").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    addresses::delete(change.tx(), before.address.key()).await?;
+    rows::delete(change.tx(), id).await?;
+    let path = before.path.clone();
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&Alias::from(before)),
+        after: None,
+        touches: vec![Touch::Alias(id)],
+    };
+    change.commit(record).await
+}

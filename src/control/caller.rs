@@ -1,0 +1,82 @@
+//! The caller: who makes this request, and how far it reaches.
+
+use super::{Error, Result};
+use crate::model::Role;
+use crate::model::ids::{KeyId, MailboxId, TenantId, UserId};
+
+/// Which user, key or mailbox calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerId {
+    /// A user.
+    User(UserId),
+    /// An API key.
+    Key(KeyId),
+    /// A mailbox's owner.
+    Mailbox(MailboxId),
+    /// Facteur itself.
+    System,
+}
+
+impl std::fmt::Display for CallerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::Key(id) => id.fmt(f),
+            Self::Mailbox(id) => id.fmt(f),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// Who makes this request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Which one.
+    pub id: CallerId,
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// That tenant's path: it reaches what begins with it.
+    pub path: String,
+    /// What it may do there.
+    pub role: Role,
+    /// True for a key that may only read.
+    pub read_only: bool,
+}
+
+impl Caller {
+    /// Refuses what does not lie at or below the caller's tenant, as if it were not there.
+    pub(super) fn reach(&self, path: &str) -> Result<()> {
+        if self.role != Role::MailboxUser && path.starts_with(&self.path) { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// Like [`Caller::reach`], for a mailbox, which its owner reaches too.
+    pub(super) fn reach_mailbox(&self, path: &str, mailbox: MailboxId) -> Result<()> {
+        if self.id == CallerId::Mailbox(mailbox) { Ok(()) } else { self.reach(path) }
+    }
+
+    /// The path of lists; a mailbox's owner has none.
+    pub(super) fn list_path(&self) -> Result<&str> {
+        match self.role {
+            Role::MailboxUser => {
+                Err(Error::NotAllowed("a mailbox's owner may only read and change the mailbox itself"))
+            }
+            _ => Ok(&self.path),
+        }
+    }
+
+    /// Refuses keys that may only read, and mailbox owners.
+    pub(super) fn may_administer(&self) -> Result<()> {
+        self.may_write()?;
+        self.list_path().map(drop)
+    }
+
+    /// Refuses keys that may only read.
+    pub(super) fn may_write(&self) -> Result<()> {
+        if self.read_only { Err(Error::NotAllowed("this key may only read")) } else { Ok(()) }
+    }
+
+    /// How deep in the tree it stands: 1 for the operator.
+    pub(super) fn level(&self) -> i64 {
+        self.path.matches('.').count() as i64
+    }
+}

@@ -1,0 +1,110 @@
+//! A configuration write: a transaction that can only end in the commit that appends its revision.
+//!
+//! Invariant: one [`Change`], one revision; dropped without commit, nothing happened.
+
+use super::{Caller, Control, Error, Result};
+use crate::db::revisions::{self, RevisionRow};
+use crate::db::{DbError, Tx};
+use crate::model::Revision;
+use crate::model::revision::Touch;
+
+/// What a revision says of the object that it changed. Never holds a secret: it is made of
+/// the views that the API shows.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The object's id.
+    pub object: String,
+    /// The path of the tenant it belongs to.
+    pub path: String,
+    /// The object before.
+    pub before: Option<serde_json::Value>,
+    /// The object after.
+    pub after: Option<serde_json::Value>,
+    /// What nodes have to look at again.
+    pub touches: Vec<Touch>,
+}
+
+/// A transaction with its caller, action and number.
+pub struct Change {
+    tx: Tx,
+    control: Control,
+    caller: String,
+    action: &'static str,
+    revision: Revision,
+    now: i64,
+}
+
+impl Control {
+    /// Begins a configuration write of a caller that may write.
+    pub(super) async fn begin(&self, caller: &Caller, action: &'static str) -> Result<Change> {
+        caller.may_write()?;
+        let mut tx = self.db.write().await?;
+        // Taken first: the row lock puts all writers in order, so that what they read stays true.
+        let revision = revisions::next(&mut tx).await?;
+        let (control, now) = (self.clone(), self.clock.now_ms());
+        Ok(Change { tx, control, caller: caller.id.to_string(), action, revision, now })
+    }
+}
+
+impl Change {
+    /// The transaction, for reads and writes.
+    pub fn tx(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+
+    /// The number of the revision that this becomes.
+    pub fn revision(&self) -> i64 {
+        self.revision.0
+    }
+
+    /// When it began, Unix milliseconds.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// A new id.
+    pub fn new_id(&self) -> i64 {
+        self.control.ids.next(self.now)
+    }
+
+    /// Appends the revision, makes all of it durable and wakes the nodes.
+    pub async fn commit(mut self, record: Record) -> Result<Revision> {
+        let text = |value: Option<serde_json::Value>| value.map(|v| v.to_string());
+        let row = RevisionRow {
+            number: self.revision.0,
+            at: self.now,
+            caller: self.caller,
+            action: self.action.to_owned(),
+            object: record.object,
+            path: record.path,
+            before: text(record.before),
+            after: text(record.after),
+            touches: record.touches,
+        };
+        revisions::insert(&mut self.tx, &row).await?;
+        self.tx.notify(super::CHANNEL).await?;
+        self.tx.commit().await?;
+        self.control.committed.notify_one();
+        Ok(self.revision)
+    }
+}
+
+/// The view of an object as a revision keeps it.
+pub(super) fn view<T: serde::Serialize>(object: &T) -> Option<serde_json::Value> {
+    serde_json::to_value(object).ok()
+}
+
+/// Names the constraint that stood against a write.
+pub(super) fn taken(error: DbError, table: &str, column: &str, what: &'static str) -> Error {
+    if error.is_unique(table, column) { Error::AlreadyExists(what) } else { error.into() }
+}
+
+/// Says what still refers to an object that was to be deleted.
+pub(super) fn in_use(error: DbError, what: &'static str) -> Error {
+    if matches!(error, DbError::Referred) { Error::InUse(what) } else { error.into() }
+}
+
+/// Refuses a write to an object that was changed since the caller read it (If-Match).
+pub(super) fn check_unchanged(expected: Option<i64>, revision: i64) -> Result<()> {
+    if expected.is_some_and(|expected| expected != revision) { Err(Error::Stale) } else { Ok(()) }
+}

@@ -1,0 +1,33 @@
+//! What the configuration leaves to be done in the background: mail of deleted mailboxes, expiry, forgetting.
+//!
+//! It says what; `app` does it with the store.
+
+use super::{Control, Result};
+use crate::db::{Page, api_sessions, mailboxes, purges};
+use crate::model::ids::MailboxId;
+
+/// Some mailboxes whose mail has to go.
+pub async fn purges(control: &Control) -> Result<Vec<MailboxId>> {
+    let mut tx = control.db.read().await?;
+    Ok(purges::some(&mut tx).await?)
+}
+
+/// A mailbox's mail is gone.
+pub async fn purged(control: &Control, mailbox: MailboxId) -> Result<()> {
+    let mut tx = control.db.write().await?;
+    purges::done(&mut tx, mailbox).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Mailboxes whose POP3 policy may expire mail, after an id.
+pub async fn with_expiry(control: &Control, after: MailboxId) -> Result<Vec<MailboxId>> {
+    let mut tx = control.db.read().await?;
+    Ok(mailboxes::with_expiry(&mut tx, Page { after: after.0, limit: 500 }).await?)
+}
+
+/// Forgets sign-ins that have expired.
+pub async fn forget(control: &Control) -> Result<()> {
+    let mut tx = control.db.write().await?;
+    api_sessions::forget(&mut tx, control.now_ms()).await?;
+    Ok(tx.commit().await?)
+}

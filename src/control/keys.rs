@@ -1,0 +1,172 @@
+//! API keys: shown once, kept as a hash, never wider than who makes them.
+
+use super::change::{check_unchanged, view};
+use super::passwords::check_name;
+use super::users::role_of;
+use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
+use crate::auth::tokens;
+use crate::db::Tx;
+use crate::db::keys::{self as rows, KeyRow};
+use crate::model::ids::{KeyId, TenantId};
+use crate::model::{Revision, Role, Timestamp, Touch};
+
+/// An API key as callers see it: without the key.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// In which tenant it acts, and below.
+    pub tenant: TenantId,
+    /// What its owner calls it.
+    #[schema(example = "panel")]
+    pub name: String,
+    /// What it may do, by its tenant's kind.
+    pub role: Role,
+    /// True when it may only read.
+    pub read_only: bool,
+    /// When it stops working.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Timestamp>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The revision that last changed it: the value of its ETag.
+    #[serde(skip)]
+    pub etag: i64,
+}
+
+impl From<KeyRow> for Key {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            id: row.id,
+            tenant: row.tenant,
+            name: row.name,
+            role: row.role,
+            read_only: row.read_only,
+            expires_at: row.expires_at.map(Timestamp),
+            last_used_at: row.last_used_at.map(Timestamp),
+            created_at: Timestamp(row.created_at),
+            etag: row.revision,
+        }
+    }
+}
+
+/// A key to create.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What its owner calls it.
+    pub name: String,
+    /// The tenant it acts in; the caller's own when none is named.
+    pub tenant: Option<TenantId>,
+    /// True when it may only read.
+    pub read_only: bool,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+async fn reach(tx: &mut Tx, caller: &Caller, id: KeyId) -> Result<KeyRow> {
+    let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
+    caller.reach(&row.path)?;
+    Ok(row)
+}
+
+fn check(name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::field("/name", "required", "must not be empty"));
+    }
+    check_name("/name", name).map_or(Ok(()), |error| Err(Error::Invalid(vec![error])))
+}
+
+/// Creates a key; the text is answered once and kept nowhere.
+pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(Key, String, Revision)> {
+    caller.may_administer()?;
+    check(&new.name)?;
+    if new.expires_at.is_some_and(|at| at.0 <= control.now_ms()) {
+        return Err(Error::field("/expires_at", "past", "must lie in the future"));
+    }
+    let mut change = control.begin(caller, "create_key").await?;
+    let tenant = tenants::reach(change.tx(), caller, new.tenant.unwrap_or(caller.tenant)).await?;
+    let row = KeyRow {
+        id: KeyId(change.new_id()),
+        tenant: tenant.id,
+        path: tenant.path,
+        name: new.name,
+        role: role_of(tenant.kind),
+        read_only: new.read_only,
+        expires_at: new.expires_at.map(|at| at.0),
+        last_used_at: None,
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    let text = tokens::random_key();
+    rows::insert(change.tx(), &row, &tokens::token_hash(&text)).await?;
+    let (id, path, key) = (row.id, row.path.clone(), Key::from(row));
+    let record =
+        Record { object: id.to_string(), path, before: None, after: view(&key), touches: vec![Touch::Key(id)] };
+    Ok((key, text, change.commit(record).await?))
+}
+
+/// One key.
+pub async fn get(control: &Control, caller: &Caller, id: KeyId) -> Result<Key> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await.map(Key::from)
+}
+
+/// Keys of tenants at and below the caller's.
+pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Key>> {
+    let mut tx = control.db.read().await?;
+    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
+    Ok(Paged::new(rows, page, |row| row.id.0, Key::from))
+}
+
+/// Gives a key another name or expiry; its rights never change.
+pub async fn update(
+    control: &Control,
+    caller: &Caller,
+    id: KeyId,
+    name: Option<String>,
+    expires_at: Option<Option<Timestamp>>,
+    expected: Option<i64>,
+) -> Result<(Key, Revision)> {
+    caller.may_administer()?;
+    if let Some(name) = &name {
+        check(name)?;
+    }
+    let mut change = control.begin(caller, "update_key").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    let mut after = before.clone();
+    after.name = name.unwrap_or(after.name);
+    after.expires_at = expires_at.map_or(after.expires_at, |at| at.map(|at| at.0));
+    after.revision = change.revision();
+    rows::update(change.tx(), &after).await?;
+    let (path, before, after) = (before.path.clone(), Key::from(before), Key::from(after));
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: vec![Touch::Key(id)],
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Deletes a key: it stops working at once.
+pub async fn delete(control: &Control, caller: &Caller, id: KeyId, expected: Option<i64>) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "delete_key").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    rows::delete(change.tx(), id).await?;
+    let record = Record {
+        object: id.to_string(),
+        path: before.path.clone(),
+        before: view(&Key::from(before)),
+        after: None,
+        touches: vec![Touch::Key(id)],
+    };
+    change.commit(record).await
+}

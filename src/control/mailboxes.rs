@@ -1,0 +1,324 @@
+//! Mailboxes: created, changed, renamed and deleted by whoever reaches their domain.
+
+use super::change::{check_unchanged, taken, view};
+use super::passwords::{NewPassword, check_name};
+use super::protocols::{ProtocolsPatch, ProtocolsView};
+use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants};
+use crate::db::addresses::{self, Addressee};
+use crate::db::mailboxes::{self as rows, MailboxRow};
+use crate::db::suspensions::{self, Suspended};
+use crate::db::{Tx, api_sessions, domains as domain_rows, logins, purges};
+use crate::model::ids::{DomainId, MailboxId, TenantId};
+use crate::model::{EmailAddress, Protocol, Quota, Revision, Timestamp, Touch};
+
+/// The limits of a mailbox; `null` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct QuotaView {
+    /// Octets.
+    #[schema(example = 1073741824)]
+    pub bytes: Option<u64>,
+    /// Messages.
+    pub messages: Option<u64>,
+}
+
+/// A mailbox as callers see it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Mailbox {
+    /// Its id.
+    pub id: MailboxId,
+    /// Its domain.
+    pub domain: DomainId,
+    /// The tenant that owns the domain.
+    pub tenant: TenantId,
+    /// Its address: the name to sign in with.
+    #[schema(value_type = String, example = "alice@example.org")]
+    pub address: EmailAddress,
+    /// The person's or purpose's name.
+    #[schema(example = "Alice")]
+    pub name: String,
+    /// False when nobody can sign in yet.
+    pub has_password: bool,
+    /// Its limits.
+    pub quota: QuotaView,
+    /// What it says about protocols.
+    pub protocols: ProtocolsView,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The revision that last changed it: the value of its ETag.
+    #[serde(skip)]
+    pub etag: i64,
+}
+
+impl From<&MailboxRow> for Mailbox {
+    fn from(row: &MailboxRow) -> Self {
+        Self {
+            id: row.id,
+            domain: row.domain,
+            tenant: row.tenant,
+            address: row.address.clone(),
+            name: row.name.clone(),
+            has_password: row.password_hash.is_some(),
+            quota: QuotaView { bytes: row.quota.bytes, messages: row.quota.messages },
+            protocols: row.protocols.into(),
+            created_at: Timestamp(row.created_at),
+            etag: row.revision,
+        }
+    }
+}
+
+/// A mailbox to create.
+#[derive(Clone)]
+pub struct NewMailbox {
+    /// Its address, in a domain that the caller reaches.
+    pub address: EmailAddress,
+    /// The person's or purpose's name.
+    pub name: String,
+    /// Its password, if any yet.
+    pub password: NewPassword,
+    /// Its limits.
+    pub quota: Quota,
+    /// What it says about protocols.
+    pub protocols: ProtocolsPatch,
+}
+
+/// A change of a mailbox: what is `None` stays as it is.
+#[derive(Clone, Default)]
+pub struct MailboxPatch {
+    /// Another address: a rename. The mail stays.
+    pub address: Option<EmailAddress>,
+    /// The person's or purpose's name.
+    pub name: Option<String>,
+    /// A new password: ends every session that knew the old one.
+    pub password: NewPassword,
+    /// `Some(None)` takes the limit away.
+    pub quota_bytes: Option<Option<u64>>,
+    /// `Some(None)` takes the limit away.
+    pub quota_messages: Option<Option<u64>>,
+}
+
+impl MailboxPatch {
+    fn is_own(&self) -> bool {
+        self.address.is_none() && self.quota_bytes.is_none() && self.quota_messages.is_none()
+    }
+}
+
+/// A mailbox that the caller reaches, as its administrator or its owner.
+pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: MailboxId) -> Result<MailboxRow> {
+    let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
+    caller.reach_mailbox(&row.path, id)?;
+    Ok(row)
+}
+
+/// The domain of an address, which the caller must reach.
+pub(super) async fn domain_of(tx: &mut Tx, caller: &Caller, address: &EmailAddress) -> Result<domain_rows::DomainRow> {
+    let row = domain_rows::find_by_name(tx, address.domain()).await?.filter(|row| caller.reach(&row.path).is_ok());
+    // Whether another tenant has the domain is not ours to tell.
+    row.ok_or_else(|| {
+        Error::field("/address", "unknown_domain", "its domain is none of yours: create the domain first")
+    })
+}
+
+/// Creates a mailbox.
+pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Result<(Mailbox, Revision)> {
+    caller.may_administer()?;
+    let mut errors = new.password.check();
+    errors.extend(check_name("/name", &new.name));
+    errors.extend(check_limits(Some(new.quota.bytes), Some(new.quota.messages)));
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let mut protocols = domain_rows::ProtocolSettings::default();
+    new.protocols.apply(&mut protocols)?;
+    let password_hash = new.password.hash(control).await?;
+    let mut change = control.begin(caller, "create_mailbox").await?;
+    let domain = domain_of(change.tx(), caller, &new.address).await?;
+    let row = MailboxRow {
+        id: MailboxId(change.new_id()),
+        domain: domain.id,
+        tenant: domain.tenant,
+        path: domain.path,
+        address: new.address,
+        name: new.name,
+        password_hash,
+        password_epoch: change.revision(),
+        quota: new.quota,
+        protocols,
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    take_address(change.tx(), &row.address, row.id).await?;
+    rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "mailboxes", "address", "the address"))?;
+    let mailbox = Mailbox::from(&row);
+    let record = Record {
+        object: row.id.to_string(),
+        path: row.path,
+        before: None,
+        after: view(&mailbox),
+        touches: vec![Touch::Mailbox(row.id)],
+    };
+    Ok((mailbox, change.commit(record).await?))
+}
+
+async fn take_address(tx: &mut Tx, address: &EmailAddress, id: MailboxId) -> Result<()> {
+    let taken = |e| taken(e, "addresses", "address_key", "the address");
+    addresses::insert(tx, address.key(), Addressee::Mailbox(id)).await.map_err(taken)
+}
+
+fn check_limits(bytes: Option<Option<u64>>, messages: Option<Option<u64>>) -> Vec<FieldError> {
+    let limits = [("/quota/bytes", bytes.flatten()), ("/quota/messages", messages.flatten())];
+    let too_large = |(pointer, limit): (&'static str, Option<u64>)| {
+        limit.filter(|l| i64::try_from(*l).is_err()).map(|_| FieldError::new(pointer, "too_large", "is too large"))
+    };
+    limits.into_iter().filter_map(too_large).collect()
+}
+
+/// One mailbox.
+pub async fn get(control: &Control, caller: &Caller, id: MailboxId) -> Result<Mailbox> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await.map(|row| Mailbox::from(&row))
+}
+
+/// One mailbox by its address.
+pub async fn get_by_address(control: &Control, caller: &Caller, address: &EmailAddress) -> Result<Mailbox> {
+    let mut tx = control.db.read().await?;
+    let row = rows::find_by_key(&mut tx, address.key()).await?.ok_or(Error::NotFound)?;
+    caller.reach_mailbox(&row.path, row.id)?;
+    Ok(Mailbox::from(&row))
+}
+
+/// Mailboxes of a domain, or of tenants at and below one.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    domain: Option<DomainId>,
+    tenant: Option<TenantId>,
+    page: PageRequest,
+) -> Result<Paged<Mailbox>> {
+    let mut tx = control.db.read().await?;
+    let rows = match (domain, tenant) {
+        (Some(id), _) => {
+            domains::reach(&mut tx, caller, id).await?;
+            rows::list_of_domain(&mut tx, id, page.into()).await?
+        }
+        (None, Some(id)) => {
+            let path = tenants::reach(&mut tx, caller, id).await?.path;
+            rows::list(&mut tx, &path, page.into()).await?
+        }
+        (None, None) => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
+    };
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| Mailbox::from(&row)))
+}
+
+/// Changes a mailbox. Its owner may change name and password.
+pub async fn update(
+    control: &Control,
+    caller: &Caller,
+    id: MailboxId,
+    patch: MailboxPatch,
+    expected: Option<i64>,
+) -> Result<(Mailbox, Revision)> {
+    let mut errors = patch.password.check();
+    errors.extend(patch.name.as_deref().and_then(|name| check_name("/name", name)));
+    errors.extend(check_limits(patch.quota_bytes, patch.quota_messages));
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let hash = patch.password.hash(control).await?;
+    let mut change = control.begin(caller, "update_mailbox").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    if caller.id == CallerId::Mailbox(id) && !patch.is_own() {
+        return Err(Error::NotAllowed("a mailbox's owner may change its name and password alone"));
+    }
+    let mut after = before.clone();
+    after.revision = change.revision();
+    after.name = patch.name.unwrap_or(after.name);
+    after.quota.bytes = patch.quota_bytes.unwrap_or(after.quota.bytes);
+    after.quota.messages = patch.quota_messages.unwrap_or(after.quota.messages);
+    if let Some(hash) = hash {
+        after.password_hash = Some(hash);
+        after.password_epoch = change.revision();
+        api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
+    }
+    if let Some(address) = patch.address {
+        rename(change.tx(), caller, &mut after, address).await?;
+    }
+    rows::update(change.tx(), &after).await?;
+    let (path, before, after) = (after.path.clone(), Mailbox::from(&before), Mailbox::from(&after));
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: vec![Touch::Mailbox(id)],
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Gives a mailbox another address, in a domain of the same tenant.
+async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address: EmailAddress) -> Result<()> {
+    let domain = domain_of(tx, caller, &address).await?;
+    if domain.tenant != mailbox.tenant {
+        return Err(Error::field(
+            "/address",
+            "other_tenant",
+            "a mailbox can only be renamed within its tenant's domains",
+        ));
+    }
+    if address != mailbox.address {
+        addresses::delete(tx, mailbox.address.key()).await?;
+        take_address(tx, &address, mailbox.id).await?;
+    }
+    mailbox.domain = domain.id;
+    mailbox.address = address;
+    Ok(())
+}
+
+/// Deletes a mailbox; its mail goes soon after.
+pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected: Option<i64>) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "delete_mailbox").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    let now = change.now();
+    let tx = change.tx();
+    addresses::delete(tx, before.address.key()).await?;
+    suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
+    logins::delete(tx, id).await?;
+    api_sessions::revoke_all(tx, &id.to_string()).await?;
+    rows::delete(tx, id).await?;
+    purges::insert(tx, id, now).await?;
+    let record = Record {
+        object: id.to_string(),
+        path: before.path.clone(),
+        before: view(&Mailbox::from(&before)),
+        after: None,
+        touches: vec![Touch::Mailbox(id)],
+    };
+    change.commit(record).await
+}
+
+/// A last login as callers see it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct LastLogin {
+    /// By which protocol.
+    pub protocol: Protocol,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// From which address.
+    #[schema(example = "203.0.113.7")]
+    pub from: String,
+}
+
+/// The last login of a mailbox by each protocol.
+pub async fn last_logins(control: &Control, caller: &Caller, id: MailboxId) -> Result<Vec<LastLogin>> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await?;
+    let rows = logins::list(&mut tx, id).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| LastLogin { protocol: row.protocol, at: Timestamp(row.at), from: row.peer })
+        .collect())
+}

@@ -1,0 +1,69 @@
+//! Passwords as callers give them: in clear, hashed here, or as another system's hash.
+
+use super::{Control, Error, FieldError, Result};
+use crate::auth::passwords::import;
+use crate::model::bounds;
+
+/// A password as it comes in.
+#[derive(Clone, Default)]
+pub struct NewPassword {
+    /// In clear.
+    pub password: Option<String>,
+    /// As `{SCHEME}hash` of another system.
+    pub password_hash: Option<String>,
+}
+
+impl NewPassword {
+    /// True when there is neither.
+    pub fn is_none(&self) -> bool {
+        self.password.is_none() && self.password_hash.is_none()
+    }
+
+    /// Says what is wrong with it.
+    pub(super) fn check(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if self.password.is_some() && self.password_hash.is_some() {
+            errors.push(FieldError::new("/password_hash", "conflict", "password and password_hash exclude each other"));
+        }
+        if let Some(password) = &self.password {
+            errors.extend(check_clear("/password", password));
+        }
+        if let Some(Err(error)) = self.password_hash.as_deref().map(import) {
+            errors.push(FieldError::new("/password_hash", "invalid_hash", error.to_string()));
+        }
+        errors
+    }
+
+    /// The hash to store.
+    pub(super) async fn hash(&self, control: &Control) -> Result<Option<String>> {
+        if let Some(password) = &self.password {
+            return Ok(Some(control.passwords.hash(password).await?));
+        }
+        let import =
+            |hash: &String| import(hash).map_err(|e| Error::field("/password_hash", "invalid_hash", e.to_string()));
+        self.password_hash.as_ref().map(import).transpose()
+    }
+}
+
+/// What is wrong with a password in clear.
+pub(super) fn check_clear(pointer: &str, password: &str) -> Option<FieldError> {
+    if password.chars().count() < 8 {
+        return Some(FieldError::new(pointer, "too_short", "must have at least 8 characters"));
+    }
+    if password.len() > bounds::PASSWORD_OCTETS {
+        let detail = format!("must have at most {} octets", bounds::PASSWORD_OCTETS);
+        return Some(FieldError::new(pointer, "too_long", detail));
+    }
+    // No client can send these over every protocol.
+    let control = password.chars().any(char::is_control);
+    control.then(|| FieldError::new(pointer, "control_character", "must not contain control characters"))
+}
+
+/// What is wrong with a name for people.
+pub(super) fn check_name(pointer: &str, name: &str) -> Option<FieldError> {
+    if name.chars().any(char::is_control) {
+        return Some(FieldError::new(pointer, "control_character", "must not contain control characters"));
+    }
+    let long = name.chars().count() > 200;
+    long.then(|| FieldError::new(pointer, "too_long", "must have at most 200 characters"))
+}

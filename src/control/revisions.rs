@@ -1,0 +1,80 @@
+//! Revisions as callers see them: who changed what, when, before and after.
+
+use super::{Caller, Control, Error, Result};
+use crate::db::revisions::{self as rows, RevisionRow};
+use crate::model::{Revision, Timestamp, bounds};
+
+/// A revision.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct RevisionView {
+    /// Its number.
+    #[schema(example = 42)]
+    pub number: i64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who: the id of a user, key or mailbox, or `system`.
+    pub caller: String,
+    /// What was done.
+    #[schema(example = "update_mailbox_protocols")]
+    pub action: String,
+    /// The id of what it was done to.
+    pub object: String,
+    /// The object before; none when it was created.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<serde_json::Value>,
+    /// The object after; none when it was deleted.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<serde_json::Value>,
+}
+
+impl From<RevisionRow> for RevisionView {
+    fn from(row: RevisionRow) -> Self {
+        let parse = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        Self {
+            number: row.number,
+            at: Timestamp(row.at),
+            caller: row.caller,
+            action: row.action,
+            object: row.object,
+            before: parse(row.before),
+            after: parse(row.after),
+        }
+    }
+}
+
+/// One revision of an object that the caller reaches.
+pub async fn get(control: &Control, caller: &Caller, number: i64) -> Result<RevisionView> {
+    let mut tx = control.db.read().await?;
+    let row = rows::find(&mut tx, number).await?.ok_or(Error::NotFound)?;
+    caller.reach(&row.path)?;
+    Ok(row.into())
+}
+
+/// Revisions of objects that the caller reaches, newest first; the second value is where the next page begins.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    object: Option<&str>,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<(Vec<RevisionView>, Option<i64>)> {
+    let path = caller.list_path()?;
+    let limit = limit.clamp(1, bounds::PAGE_ITEMS);
+    let (before, fetch) = (before.unwrap_or(i64::MAX), limit as i64 + 1);
+    let mut tx = control.db.read().await?;
+    let mut rows = match object {
+        Some(object) => rows::list_of_object(&mut tx, object, path, before, fetch).await?,
+        None => rows::list(&mut tx, path, before, fetch).await?,
+    };
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| row.number);
+    Ok((rows.into_iter().map(RevisionView::from).collect(), next))
+}
+
+/// The newest revision.
+pub async fn newest(control: &Control) -> Result<Revision> {
+    let mut tx = control.db.read().await?;
+    Ok(rows::newest(&mut tx).await?)
+}

@@ -1,0 +1,215 @@
+//! Who a request comes from: sign-in by password, refresh tokens, access tokens and API keys.
+//!
+//! Failures are counted with those of the mail protocols. Invariant: an access token admits only while its
+//! sign-in stands, and one refresh token is exchanged once.
+
+use super::{Caller, CallerId, Control, Error, Result};
+use crate::auth::tokens::{self, Claims, Tokens};
+use crate::auth::{Throttle, seal::Seal};
+use crate::db::api_sessions::{self, ApiSessionRow};
+use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
+use crate::model::ids::{MailboxId, UserId};
+use crate::model::{EmailAddress, Role};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a sign-in or a refresh answers.
+pub struct SignedIn {
+    /// The access token.
+    pub access_token: String,
+    /// Seconds until it expires.
+    pub expires_in: i64,
+    /// The one valid refresh token.
+    pub refresh_token: String,
+    /// Who signed in.
+    pub caller: Caller,
+}
+
+/// Signs callers in and recognises them; cheap to clone.
+#[derive(Clone)]
+pub struct SignIn {
+    control: Control,
+    tokens: Arc<Tokens>,
+    throttle: Throttle,
+}
+
+/// A user or mailbox that may sign in.
+struct Subject {
+    caller: Caller,
+    password_hash: Option<String>,
+}
+
+impl SignIn {
+    /// With the signing key of the database, made and sealed when it is not there.
+    pub async fn open(control: &Control, seal: &Seal, throttle: Throttle) -> Result<Self> {
+        let secret = signing_key(control, seal).await?;
+        Ok(Self { control: control.clone(), tokens: Arc::new(Tokens::new(&secret)), throttle })
+    }
+
+    /// Signs in by a user's name or a mailbox's address and the password.
+    pub async fn password(&self, name: &str, password: &str, peer: IpAddr) -> Result<SignedIn> {
+        let now = self.control.now_ms();
+        let subject_key = subject_key(name);
+        if !self.throttle.admits(&subject_key, peer, now) {
+            return Err(Error::Throttled);
+        }
+        let subject = self.find_subject(name).await?;
+        let hash = subject.as_ref().and_then(|subject| subject.password_hash.as_deref());
+        let right = self.control.passwords.verify(hash, password.as_bytes()).await?;
+        match subject.filter(|_| right) {
+            Some(subject) => {
+                self.throttle.succeeded(&subject_key, peer, now);
+                self.begin(subject.caller).await
+            }
+            None => {
+                self.throttle.failed(&subject_key, peer, now);
+                Err(Error::SignInRefused)
+            }
+        }
+    }
+
+    async fn find_subject(&self, name: &str) -> Result<Option<Subject>> {
+        let mut tx = self.control.db.read().await?;
+        if let Ok(address) = name.parse::<EmailAddress>() {
+            let row = mailboxes::find_by_key(&mut tx, address.key()).await?;
+            return Ok(row.map(|row| Subject { password_hash: row.password_hash.clone(), caller: of_mailbox(&row) }));
+        }
+        let row = users::find_by_name(&mut tx, &name.to_ascii_lowercase()).await?;
+        Ok(row.map(|row| Subject { password_hash: Some(row.password_hash.clone()), caller: of_user(&row) }))
+    }
+
+    async fn begin(&self, caller: Caller) -> Result<SignedIn> {
+        let now = self.control.now_ms();
+        let session = tokens::random_text();
+        let refresh = format!("{session}.{}", tokens::random_text());
+        let row = ApiSessionRow {
+            id: session.clone(),
+            caller: caller.id.to_string(),
+            token_hash: tokens::token_hash(&refresh),
+            created_at: now,
+            expires_at: now + tokens::REFRESH_SECONDS * 1000,
+            revoked: false,
+        };
+        let mut tx = self.control.db.write().await?;
+        api_sessions::insert(&mut tx, &row).await?;
+        tx.commit().await?;
+        self.answer(caller, &session, refresh)
+    }
+
+    fn answer(&self, caller: Caller, session: &str, refresh_token: String) -> Result<SignedIn> {
+        let now = self.control.clock.now();
+        let access_token =
+            self.tokens.access(&caller.id.to_string(), session, now).map_err(|e| Error::Internal(e.to_string()))?;
+        Ok(SignedIn { access_token, expires_in: tokens::ACCESS_SECONDS, refresh_token, caller })
+    }
+
+    /// Exchanges a refresh token for new tokens. An old one that comes back was stolen
+    /// from one of the two who have it: the whole sign-in ends.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn> {
+        let session = token.split_once('.').map_or("", |(session, _)| session);
+        let now = self.control.now_ms();
+        let mut tx = self.control.db.write().await?;
+        let row = api_sessions::find(&mut tx, session).await?.ok_or(Error::SignInRefused)?;
+        if row.revoked || row.expires_at <= now {
+            return Err(Error::SignInRefused);
+        }
+        let new = format!("{session}.{}", tokens::random_text());
+        let expires_at = now + tokens::REFRESH_SECONDS * 1000;
+        let (old_hash, new_hash) = (tokens::token_hash(token), tokens::token_hash(&new));
+        if !api_sessions::rotate(&mut tx, session, &old_hash, &new_hash, expires_at).await? {
+            api_sessions::revoke(&mut tx, session).await?;
+            tx.commit().await?;
+            return Err(Error::SignInRefused);
+        }
+        let caller = find_caller(&mut tx, &row.caller).await?.ok_or(Error::SignInRefused)?;
+        tx.commit().await?;
+        self.answer(caller, session, new)
+    }
+
+    /// Ends the sign-in that an access token belongs to.
+    pub async fn sign_out(&self, token: &str) -> Result<()> {
+        let Some(claims) = self.tokens.check(token, self.control.clock.now()) else { return Ok(()) };
+        let mut tx = self.control.db.write().await?;
+        api_sessions::revoke(&mut tx, &claims.sid).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Who a bearer token or API key stands for, as of now; `None` when for nobody.
+    pub async fn recognise(&self, token: &str) -> Result<Option<Caller>> {
+        if token.starts_with(tokens::KEY_PREFIX) {
+            return self.by_key(token).await;
+        }
+        match self.tokens.check(token, self.control.clock.now()) {
+            Some(claims) => self.by_claims(&claims).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn by_claims(&self, claims: &Claims) -> Result<Option<Caller>> {
+        let mut tx = self.control.db.read().await?;
+        let Some(session) = api_sessions::find(&mut tx, &claims.sid).await? else { return Ok(None) };
+        let stands = !session.revoked && session.caller == claims.sub && session.expires_at > self.control.now_ms();
+        if stands { find_caller(&mut tx, &claims.sub).await } else { Ok(None) }
+    }
+
+    async fn by_key(&self, token: &str) -> Result<Option<Caller>> {
+        let now = self.control.now_ms();
+        let mut tx = self.control.db.read().await?;
+        let row = keys::find_by_secret(&mut tx, &tokens::token_hash(token)).await?;
+        let Some(row) = row.filter(|row| row.expires_at.is_none_or(|at| at > now)) else { return Ok(None) };
+        drop(tx);
+        // To the minute, so that a busy key does not write at every request.
+        if row.last_used_at.is_none_or(|at| now - at > 60_000) {
+            let mut tx = self.control.db.write().await?;
+            keys::used(&mut tx, row.id, now).await?;
+            tx.commit().await?;
+        }
+        let (id, tenant, path, role, read_only) =
+            (CallerId::Key(row.id), row.tenant, row.path, row.role, row.read_only);
+        Ok(Some(Caller { id, tenant, path, role, read_only }))
+    }
+}
+
+/// The canonical name under which failures are counted.
+fn subject_key(name: &str) -> String {
+    name.parse::<EmailAddress>().map_or_else(|_| name.to_ascii_lowercase(), |address| address.key().to_owned())
+}
+
+fn of_user(row: &users::UserRow) -> Caller {
+    Caller { id: CallerId::User(row.id), tenant: row.tenant, path: row.path.clone(), role: row.role, read_only: false }
+}
+
+fn of_mailbox(row: &mailboxes::MailboxRow) -> Caller {
+    let (id, role) = (CallerId::Mailbox(row.id), Role::MailboxUser);
+    Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false }
+}
+
+/// The caller of an id as it is now: with the role and tenant of this moment.
+async fn find_caller(tx: &mut Tx, id: &str) -> Result<Option<Caller>> {
+    if let Ok(id) = id.parse::<UserId>() {
+        return Ok(users::find(tx, id).await?.as_ref().map(of_user));
+    }
+    if let Ok(id) = id.parse::<MailboxId>() {
+        return Ok(mailboxes::find(tx, id).await?.as_ref().map(of_mailbox));
+    }
+    Ok(None)
+}
+
+async fn signing_key(control: &Control, seal: &Seal) -> Result<Vec<u8>> {
+    const NAME: &str = "jwt";
+    let internal = |e: crate::auth::seal::SealError| Error::Internal(e.to_string());
+    let mut tx = control.db.write().await?;
+    if secrets::find(&mut tx, NAME).await?.is_none() {
+        let fresh: [u8; 32] = rand::random();
+        secrets::insert(&mut tx, NAME, &seal.seal(NAME, &fresh).map_err(internal)?).await?;
+    }
+    let sealed = secrets::find(&mut tx, NAME).await?.unwrap_or_default();
+    tx.commit().await?;
+    seal.open_sealed(NAME, &sealed).map_err(internal)
+}
+
+/// What `GET /v1/me` says of the tenant.
+pub async fn tenant_name(control: &Control, caller: &Caller) -> Result<String> {
+    let mut tx = control.db.read().await?;
+    Ok(tenants::find(&mut tx, caller.tenant).await?.map(|row| row.name).unwrap_or_default())
+}

@@ -1,0 +1,176 @@
+//! Tenants: resellers and customers as a tree under the operator.
+
+use super::change::{check_unchanged, in_use, view};
+use super::passwords::check_name;
+use super::{Caller, Control, Error, PageRequest, Paged, Record, Result};
+use crate::db::Tx;
+use crate::db::tenants::{self as rows, TenantRow};
+use crate::model::ids::TenantId;
+use crate::model::{Revision, Role, TenantKind, Timestamp, Touch};
+
+/// A tenant as callers see it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// The tenant above; none for the operator.
+    pub parent: Option<TenantId>,
+    /// Operator, reseller or customer.
+    pub kind: TenantKind,
+    /// Its name.
+    #[schema(example = "Example Hosting")]
+    pub name: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The revision that last changed it: the value of its ETag.
+    #[serde(skip)]
+    pub etag: i64,
+}
+
+impl From<TenantRow> for Tenant {
+    fn from(row: TenantRow) -> Self {
+        Self {
+            id: row.id,
+            parent: row.parent,
+            kind: row.kind,
+            name: row.name,
+            created_at: Timestamp(row.created_at),
+            etag: row.revision,
+        }
+    }
+}
+
+/// A tenant to create.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    /// Its name.
+    pub name: String,
+    /// Reseller or customer.
+    pub kind: TenantKind,
+    /// The tenant above; the caller's own when none is named.
+    pub parent: Option<TenantId>,
+}
+
+/// A tenant that the caller reaches.
+pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: TenantId) -> Result<TenantRow> {
+    let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
+    caller.reach(&row.path)?;
+    Ok(row)
+}
+
+fn check(name: &str) -> Result<()> {
+    let empty = name.trim().is_empty();
+    let error = if empty {
+        Some(super::FieldError::new("/name", "required", "must not be empty"))
+    } else {
+        check_name("/name", name)
+    };
+    error.map_or(Ok(()), |error| Err(Error::Invalid(vec![error])))
+}
+
+/// Creates a tenant below one that the caller reaches.
+pub async fn create(control: &Control, caller: &Caller, new: NewTenant) -> Result<(Tenant, Revision)> {
+    caller.may_administer()?;
+    check(&new.name)?;
+    let mut change = control.begin(caller, "create_tenant").await?;
+    let parent = reach(change.tx(), caller, new.parent.unwrap_or(caller.tenant)).await?;
+    match (parent.kind, new.kind) {
+        (TenantKind::Operator, TenantKind::Reseller | TenantKind::Customer) => {}
+        (TenantKind::Reseller, TenantKind::Customer) => {}
+        (_, TenantKind::Operator) => return Err(Error::field("/kind", "not_allowed", "there is one operator")),
+        _ => {
+            return Err(Error::field(
+                "/kind",
+                "not_allowed",
+                "resellers and customers stand below the operator, customers also below a reseller",
+            ));
+        }
+    }
+    let id = TenantId(change.new_id());
+    let row = TenantRow {
+        id,
+        parent: Some(parent.id),
+        path: path_of(&parent.path, id),
+        kind: new.kind,
+        name: new.name,
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    rows::insert(change.tx(), &row).await?;
+    let path = row.path.clone();
+    let tenant = Tenant::from(row);
+    let record =
+        Record { object: id.to_string(), path, before: None, after: view(&tenant), touches: vec![Touch::Tenant(id)] };
+    Ok((tenant, change.commit(record).await?))
+}
+
+/// The path of a tenant below another.
+pub(super) fn path_of(parent: &str, id: TenantId) -> String {
+    format!("{parent}{}.", id.to_string().trim_start_matches(TenantId::PREFIX))
+}
+
+/// One tenant.
+pub async fn get(control: &Control, caller: &Caller, id: TenantId) -> Result<Tenant> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await.map(Tenant::from)
+}
+
+/// Tenants at and below the caller's.
+pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Tenant>> {
+    let mut tx = control.db.read().await?;
+    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
+    Ok(Paged::new(rows, page, |row| row.id.0, Tenant::from))
+}
+
+/// Renames a tenant.
+pub async fn update(
+    control: &Control,
+    caller: &Caller,
+    id: TenantId,
+    name: Option<String>,
+    expected: Option<i64>,
+) -> Result<(Tenant, Revision)> {
+    caller.may_administer()?;
+    if let Some(name) = &name {
+        check(name)?;
+    }
+    let mut change = control.begin(caller, "update_tenant").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    let mut after = before.clone();
+    after.name = name.unwrap_or(after.name);
+    after.revision = change.revision();
+    rows::rename(change.tx(), id, &after.name, after.revision).await?;
+    let (path, before, after) = (before.path.clone(), Tenant::from(before), Tenant::from(after));
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: vec![Touch::Tenant(id)],
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Deletes a tenant that has nothing left.
+pub async fn delete(control: &Control, caller: &Caller, id: TenantId, expected: Option<i64>) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "delete_tenant").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    if before.id == caller.tenant || (caller.role == Role::Customer) {
+        return Err(Error::NotAllowed("a tenant cannot delete itself"));
+    }
+    let refused = |e| in_use(e, "the tenant still has tenants, users, keys or domains: delete them first");
+    rows::delete(change.tx(), id).await.map_err(refused)?;
+    let path = before.path.clone();
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&Tenant::from(before)),
+        after: None,
+        touches: vec![Touch::Tenant(id)],
+    };
+    change.commit(record).await
+}

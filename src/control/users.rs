@@ -1,0 +1,185 @@
+//! Users: who signs in to the API. A user's role is its tenant's kind.
+
+use super::change::{check_unchanged, taken, view};
+use super::passwords::NewPassword;
+use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
+use crate::db::Tx;
+use crate::db::api_sessions;
+use crate::db::users::{self as rows, UserRow};
+use crate::model::ids::{TenantId, UserId};
+use crate::model::{Revision, Role, TenantKind, Timestamp, Touch};
+
+/// A user as callers see it.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// The name to sign in with.
+    #[schema(example = "alice")]
+    pub name: String,
+    /// What it may do, by its tenant's kind.
+    pub role: Role,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The revision that last changed it: the value of its ETag.
+    #[serde(skip)]
+    pub etag: i64,
+}
+
+impl From<&UserRow> for User {
+    fn from(row: &UserRow) -> Self {
+        Self {
+            id: row.id,
+            tenant: row.tenant,
+            name: row.name.clone(),
+            role: row.role,
+            created_at: Timestamp(row.created_at),
+            etag: row.revision,
+        }
+    }
+}
+
+/// The role that goes with a tenant.
+pub(super) fn role_of(kind: TenantKind) -> Role {
+    match kind {
+        TenantKind::Operator => Role::Operator,
+        TenantKind::Reseller => Role::Reseller,
+        TenantKind::Customer => Role::Customer,
+    }
+}
+
+/// The canonical spelling of a user's name, or what is wrong with it.
+fn parse_name(name: &str) -> std::result::Result<String, FieldError> {
+    let wrong = |detail: &str| FieldError::new("/name", "invalid_name", detail);
+    // Names with an @ are mailboxes, which sign in too.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
+        return Err(wrong("must have 1 to 64 letters, digits, dots, hyphens or underscores"));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+async fn reach(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<UserRow> {
+    let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
+    caller.reach(&row.path)?;
+    Ok(row)
+}
+
+/// Creates a user in a tenant that the caller reaches.
+pub async fn create(
+    control: &Control,
+    caller: &Caller,
+    tenant: Option<TenantId>,
+    name: &str,
+    password: NewPassword,
+) -> Result<(User, Revision)> {
+    caller.may_administer()?;
+    let mut errors = password.check();
+    if password.is_none() {
+        errors.push(FieldError::new("/password", "required", "is required"));
+    }
+    let name = parse_name(name).map_err(|error| errors.push(error)).unwrap_or_default();
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let hash = password.hash(control).await?.unwrap_or_default();
+    let mut change = control.begin(caller, "create_user").await?;
+    let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
+    let row = UserRow {
+        id: UserId(change.new_id()),
+        tenant: tenant.id,
+        path: tenant.path,
+        name,
+        role: role_of(tenant.kind),
+        password_hash: hash,
+        password_epoch: change.revision(),
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "users", "name", "the name"))?;
+    let user = User::from(&row);
+    let record = Record {
+        object: row.id.to_string(),
+        path: row.path,
+        before: None,
+        after: view(&user),
+        touches: vec![Touch::User(row.id)],
+    };
+    Ok((user, change.commit(record).await?))
+}
+
+/// One user.
+pub async fn get(control: &Control, caller: &Caller, id: UserId) -> Result<User> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await.map(|row| User::from(&row))
+}
+
+/// Users of tenants at and below the caller's.
+pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<User>> {
+    let mut tx = control.db.read().await?;
+    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| User::from(&row)))
+}
+
+/// Changes a user's name or password. A new password signs it out everywhere.
+pub async fn update(
+    control: &Control,
+    caller: &Caller,
+    id: UserId,
+    name: Option<String>,
+    password: NewPassword,
+    expected: Option<i64>,
+) -> Result<(User, Revision)> {
+    caller.may_administer()?;
+    let mut errors = password.check();
+    let name = name.map(|name| parse_name(&name).map_err(|error| errors.push(error)).unwrap_or_default());
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors));
+    }
+    let hash = password.hash(control).await?;
+    let mut change = control.begin(caller, "update_user").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    let mut after = before.clone();
+    after.name = name.unwrap_or(after.name);
+    after.revision = change.revision();
+    if let Some(hash) = hash {
+        after.password_hash = hash;
+        after.password_epoch = change.revision();
+        api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
+    }
+    rows::update(change.tx(), &after).await.map_err(|e| taken(e, "users", "name", "the name"))?;
+    let (path, before, after) = (before.path.clone(), User::from(&before), User::from(&after));
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: vec![Touch::User(id)],
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Deletes a user and signs it out.
+pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Option<i64>) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "delete_user").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    if caller.id == CallerId::User(id) {
+        return Err(Error::NotAllowed("a user cannot delete itself"));
+    }
+    api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
+    rows::delete(change.tx(), id).await?;
+    let record = Record {
+        object: id.to_string(),
+        path: before.path.clone(),
+        before: view(&User::from(&before)),
+        after: None,
+        touches: vec![Touch::User(id)],
+    };
+    change.commit(record).await
+}
