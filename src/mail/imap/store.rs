@@ -20,6 +20,8 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     // RFC 7162 §3.1: UNCHANGEDSINCE is a CONDSTORE-enabling use.
     peer.enabled.condstore |= command.unchanged_since.is_some();
     let uids = selected.resolve(&command.set, command.uid)?;
+    // What others did is told first: after .SILENT it could not be told apart from the own change.
+    sync(peer, selected, Expunges::Hold, None).await?;
     let (mailbox, folder) = (account.mailbox(), selected.folder.id());
     let mut flags = command.flags.system;
     if !command.flags.keywords.is_empty() {
@@ -30,7 +32,7 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     let changed = peer.store().set_flags(mailbox, folder, change).await?;
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
     let ghosts = selected.view.has_ghost_in(&uids);
-    // The own change is told below, in the way that was asked for; what others did is told here.
+    // The own change is told below, in the way that was asked for.
     sync(peer, selected, Expunges::Hold, changed.modseq).await?;
     tell(peer, selected, command, &uids, changed.modseq).await?;
     let reply = outcome(selected, command, &changed.modified, ghosts);

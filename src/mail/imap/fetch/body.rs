@@ -100,7 +100,8 @@ pub(super) async fn write_range(peer: &mut Peer, octets: &Octets, range: Range<u
     while let Some(chunk) = source.next().await? {
         sent += chunk.len() as u64;
         peer.out().extend_from_slice(&chunk);
-        peer.conn.flush_if_full().await?;
+        // Inside a literal nothing that we say is understood: an ended session just closes.
+        peer.conn.flush_if_full().await.map_err(|_| Stop::Interrupt(Interrupt::Closed))?;
     }
     if sent == announced { Ok(()) } else { Err(Stop::Interrupt(Interrupt::Closed)) }
 }
@@ -171,7 +172,7 @@ pub(super) async fn write_decoded(
         peer.out().extend_from_slice(decoded.get(index(from)..index(to)).unwrap_or_default());
         decoded.clear();
         at = end;
-        peer.conn.flush_if_full().await?;
+        peer.conn.flush_if_full().await.map_err(|_| Stop::Interrupt(Interrupt::Closed))?;
     }
     Ok(())
 }
