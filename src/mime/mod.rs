@@ -12,3 +12,6 @@ mod summary;
 
 pub use scan::Summarizer;
 pub use summary::{MessageInside, PartView, SummaryView};
+
+#[cfg(test)]
+mod tests;
