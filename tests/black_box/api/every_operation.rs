@@ -60,10 +60,10 @@ struct Objects {
 
 impl Objects {
     fn make(server: &Server, operator: &Api, tenant: &str) -> Self {
-        let user = json!({"tenant": tenant, "name": "victim", "password": "victim-of-the-test-1", "role": "customer"});
+        let user = json!({"tenant": tenant, "name": "victim", "password": "victim-of-the-test-1"});
         let user = id(&operator.make("/v1/users", &user));
         let domain = id(&operator.make("/v1/domains", &json!({"tenant": tenant, "name": "victim.example"})));
-        let key = id(&operator.make("/v1/keys", &json!({"tenant": tenant, "name": "victim", "role": "customer"})));
+        let key = id(&operator.make("/v1/keys", &json!({"tenant": tenant, "name": "victim"})));
         let mailbox = operator.mailbox("ada@victim.example");
         let alias = json!({"address": "info@victim.example", "targets": ["ada@victim.example"]});
         let alias = id(&operator.make("/v1/aliases", &alias));
@@ -73,7 +73,7 @@ impl Objects {
         let mut imap = server.imap();
         imap.ok(&format!("LOGIN ada@victim.example {PASSWORD}"));
         let session = id(&operator.sessions(&mailbox)[0]);
-        let revision = operator.get("/v1/revisions").json()["items"][0]["revision"].to_string();
+        let revision = operator.get("/v1/revisions").json()["items"][0]["number"].to_string();
         Self {
             ids: vec![
                 ("/v1/tenants/{", tenant.to_owned()),
@@ -144,7 +144,7 @@ fn another_tenants_object_looks_absent(backend: Backend) {
     let tenant = |name: &str| id(&operator.make("/v1/tenants", &json!({"name": name, "kind": "reseller"})));
     let (victim, other) = (tenant("victim"), tenant("other"));
     let objects = Objects::make(&server, &operator, &victim);
-    let user = json!({"tenant": other, "name": "other", "password": "other-of-the-test-1", "role": "reseller"});
+    let user = json!({"tenant": other, "name": "other", "password": "other-of-the-test-1"});
     operator.make("/v1/users", &user);
     let caller = server.anonymous().sign_in("other", "other-of-the-test-1");
     let mut checked = 0;

@@ -63,7 +63,7 @@ fn pop3_switched_off_ends_the_open_session_and_imap_goes_on(backend: Backend) {
     assert!(refused.starts_with("-ERR [AUTH]"), "{refused}");
 
     let effective = operator.get(&format!("/v1/mailboxes/{}/protocols?include=effective", ada.id)).json();
-    assert_eq!(effective["pop3"]["effective"]["source"], json!("mailbox"), "{effective}");
+    assert_eq!(effective["effective"]["pop3"]["source"], json!("mailbox"), "{effective}");
 
     operator.protocol(&ada, "pop3", "inherit");
     server.pop3().login(&ada.address).ok("STAT");
