@@ -3,12 +3,12 @@
 //! `command` and `stuffing` read and write octets, `maildrop` is what a session sees,
 //! `session` converses. Invariant: nothing is deleted but by QUIT in the transaction state.
 
-mod command;
+pub mod command;
 mod maildrop;
 mod reply;
 mod retrieve;
 mod session;
-mod stuffing;
+pub mod stuffing;
 mod transaction;
 
 pub use session::serve;

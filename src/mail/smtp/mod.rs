@@ -5,19 +5,19 @@
 //! out of the state by the command that ends it, so nothing of it can outlive it.
 
 mod auth;
-mod command;
-mod content;
+pub mod command;
+pub mod content;
 mod incoming;
-mod parameters;
-mod path;
+pub mod parameters;
+pub mod path;
 mod receive;
 mod recipients;
-mod reply;
+pub mod reply;
 mod session;
 mod state;
 mod submission;
 mod trace;
-mod wire;
+pub mod wire;
 
 pub use session::serve;
 

@@ -71,6 +71,12 @@ pub struct DotReader {
     at: At,
 }
 
+impl Default for DotReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl DotReader {
     /// A reader at the beginning of a message.
     pub fn new() -> Self {
