@@ -1,4 +1,6 @@
 //! Summaries of ordinary, odd and hostile messages.
+//!
+//! Positions are checked against the octets themselves, sizes against `model::bounds`.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,6 @@
 //! The wire as a whole: examples of the RFCs, literals, bounds, and any input in any pieces.
+//!
+//! They speak to [`Wire`] as a session does; a property test holds that no split of the input matters.
 
 use super::*;
 use crate::mail::imap::command::{Command, FetchItem, SearchKey, SequenceSet};

@@ -1,4 +1,6 @@
 //! APPEND around its messages (RFC 9051 §6.3.12, RFC 3502, RFC 6855 §4, RFC 7888).
+//!
+//! Invariant: the cursor is left behind what was read; what is unknown is refused, not passed over.
 
 use super::Result;
 use super::tokens::Cursor;

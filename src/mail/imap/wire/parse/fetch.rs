@@ -1,4 +1,6 @@
 //! FETCH items, sections and modifiers (RFC 9051 §6.4.5, RFC 3516, RFC 7162).
+//!
+//! Invariant: the cursor is left behind what was read; what is unknown is refused, not passed over.
 
 use super::Result;
 use super::tokens::Cursor;

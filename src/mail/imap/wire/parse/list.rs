@@ -1,4 +1,6 @@
 //! LIST with its options, CREATE with USE, STATUS items (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154).
+//!
+//! Invariant: the cursor is left behind what was read; what is unknown is refused, not passed over.
 
 use super::Result;
 use super::tokens::Cursor;
