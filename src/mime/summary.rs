@@ -139,6 +139,11 @@ impl<'a> SummaryView<'a> {
         (!parts.is_empty()).then_some(Self { envelope, body, body_structure, parts })
     }
 
+    /// Whether a stored summary is of today's form; if not, it is to be made again from the message.
+    pub fn is_current(stored: &[u8]) -> bool {
+        stored.first() == Some(&VERSION)
+    }
+
     /// ENVELOPE.
     pub fn envelope(&self) -> &'a [u8] {
         self.envelope

@@ -14,6 +14,7 @@ use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::vanished::vanished;
 use super::view::{Numbered, Selected};
+use crate::mime::{Summarizer, SummaryView};
 use crate::model::{Flags, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
 use body::Octets;
@@ -178,7 +179,12 @@ async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome:
     let mut found = Vec::with_capacity(batch.len());
     for (message, stored) in batch.iter().zip(stored) {
         match stored {
-            Some(stored) => found.push((*message, stored)),
+            Some(mut stored) => {
+                if !SummaryView::is_current(&stored.summary) {
+                    remake_summary(peer, &mut stored).await;
+                }
+                found.push((*message, stored));
+            }
             None => outcome.gone = true,
         }
     }
@@ -190,6 +196,25 @@ async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome:
         return Ok(());
     }
     with_octets(peer, request, &found, outcome).await
+}
+
+/// Makes a summary again that is damaged or of an older form; one that cannot be made is told later.
+async fn remake_summary(peer: &Peer, stored: &mut StoredMessage) {
+    let Ok(mut reader) = peer.store().read(stored.id).await else { return };
+    let (mut summarizer, mut prefix) = (Summarizer::default(), stored.prefix.len());
+    loop {
+        match reader.next().await {
+            Ok(Some(chunk)) => {
+                // Offsets count from the body's start, behind the recipient's own fields.
+                let skipped = prefix.min(chunk.len());
+                prefix -= skipped;
+                summarizer.push(chunk.get(skipped..).unwrap_or_default());
+            }
+            Ok(None) => break,
+            Err(_) => return,
+        }
+    }
+    stored.summary = summarizer.finish();
 }
 
 /// Answers messages whose octets are needed; small ones are read together.
