@@ -1,6 +1,6 @@
 //! LOGIN and AUTHENTICATE PLAIN (RFC 9051 §6.2.2, §6.2.3, RFC 4616, RFC 4959).
 //!
-//! Names and passwords go to `services.login` and nowhere else. Invariant: an [`Account`]
+//! Names and passwords go to `mail::sign_in` and nowhere else. Invariant: an [`Account`]
 //! is made only here, and only when its session is registered.
 
 use super::command::Secret;
@@ -8,12 +8,10 @@ use super::peer::{Account, Peer};
 use super::reply::{Reply, Stop};
 use super::wire::Wire;
 use super::{capability, line};
-use crate::directory::sessions::OpenError;
-use crate::directory::{DirectoryError, LoginError};
+use crate::mail::sign_in::{self, Credentials, SignInError};
 use crate::model::Protocol;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::Arc;
 
 /// LOGIN.
 pub(super) async fn login(peer: &mut Peer, user: &[u8], password: &Secret) -> Result<(Account, Reply), Stop> {
@@ -69,27 +67,16 @@ fn refuse_unprotected(peer: &Peer) -> Result<(), Stop> {
 
 async fn sign_in(peer: &mut Peer, user: &[u8], password: &[u8]) -> Result<(Account, Reply), Stop> {
     let refused = || Reply::no("Name or password is wrong, or access is not allowed").with("AUTHENTICATIONFAILED");
-    let Ok(user) = std::str::from_utf8(user) else { return Err(refused().into()) };
-    let (services, address) = (peer.services.clone(), peer.conn.peer());
-    let config =
-        services.login.password(Protocol::Imap, address.ip(), user, password).await.map_err(|error| match error {
-            LoginError::Refused => refused(),
-            LoginError::Throttled => Reply::no("Too many failed logins, try again later").with("AUTHENTICATIONFAILED"),
-            LoginError::Unavailable => Reply::no("No login can be checked now, try again later").with("UNAVAILABLE"),
-        })?;
-    let sessions = services.directory.sessions();
-    let guard =
-        sessions.open(config.clone(), Protocol::Imap, address, peer.conn.is_tls()).await.map_err(
-            |error| match error {
-                OpenError::TooMany => Reply::no("The mailbox has too many sessions").with("LIMIT"),
-                OpenError::Denied(_) => refused(),
-                OpenError::Directory(DirectoryError(error)) => {
-                    tracing::warn!(%error, "no answer from the directory");
-                    Reply::no("No login can be checked now, try again later").with("UNAVAILABLE")
-                }
-            },
-        )?;
-    peer.conn.sign_in(Arc::new(guard));
+    let Ok(name) = String::from_utf8(user.to_vec()) else { return Err(refused().into()) };
+    let credentials = Credentials { name, password: password.to_vec() };
+    let signed_in = sign_in::sign_in(&mut peer.conn, &peer.services, Protocol::Imap, &credentials).await;
+    let config = signed_in.map_err(|error| match error {
+        SignInError::Refused | SignInError::Denied(_) => refused(),
+        SignInError::Throttled => Reply::no("Too many failed logins, try again later").with("AUTHENTICATIONFAILED"),
+        // RFC 5530 §3.
+        SignInError::Unavailable => Reply::no("No login can be checked now, try again later").with("UNAVAILABLE"),
+        SignInError::TooMany => Reply::no("The mailbox has too many sessions").with("LIMIT"),
+    })?;
     // RFC 9051 §6.2.2: the new capabilities may come with the OK and spare the client a question.
     Ok((Account { config }, Reply::ok("Signed in").with(capability::text(peer, true))))
 }
