@@ -1,1 +1,96 @@
-fn main() {}
+//! The command line: reads what is asked, starts the runtime, hands over to `app`.
+//!
+//! It decides nothing about mail or configuration.
+
+use clap::{Parser, Subcommand};
+use facteur::app;
+use facteur::settings::{KEYS, Mistake, Settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The mail backend of a hosting control panel: an HTTP API, and SMTP, IMAP and POP3 that obey it at once.
+///
+/// `facteur serve` makes its data folder, databases, certificate and first operator when they are not there,
+/// prints every address it listens on, and runs until SIGTERM or Ctrl-C, on which it finishes what has started.
+#[derive(Parser)]
+#[command(version, after_long_help = settings_help(), after_help = "Settings: see --help. API documentation: /docs on the HTTP address.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve {
+        /// The settings file; without it FACTEUR_CONFIG, then facteur.toml in this folder if it is there.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Check the settings and print them as they would be used.
+    Settings {
+        /// The settings file; without it FACTEUR_CONFIG, then facteur.toml in this folder if it is there.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print the API's OpenAPI document.
+    Openapi,
+}
+
+/// The table of settings for `--help`.
+fn settings_help() -> String {
+    let mut text = "Settings (facteur.toml, or the variable in brackets; the variable wins):\n".to_owned();
+    for key in KEYS {
+        let default = if key.default.is_empty() { String::new() } else { format!(" [default: {}]", key.default) };
+        text.push_str(&format!("  {} [{}]\n      {}{default}\n", key.name, key.variable(), key.meaning));
+    }
+    text.push_str(
+        "\nSignals: SIGTERM and SIGINT drain: no new connections, what has started is finished, exit within 30 s.\n",
+    );
+    text.push_str(
+        "Exit codes: 0 drained, 1 could not start or failed, 2 mistakes in the settings or the command line.",
+    );
+    text
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { config } => with_settings(config, |settings| app::run(settings)),
+        Command::Settings { config } => with_settings(config, |settings| {
+            say(&format!("{settings:#?}"));
+            ExitCode::SUCCESS
+        }),
+        Command::Openapi => {
+            say(&facteur::api::openapi_json());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn with_settings(config: Option<PathBuf>, then: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
+    match Settings::load(config.as_deref()) {
+        Ok(settings) => then(settings),
+        Err(mistakes) => {
+            report(&mistakes);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn say(text: &str) {
+    use std::io::Write;
+    // A closed pipe (`| head`) is no reason to complain.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn report(mistakes: &[Mistake]) {
+    use std::io::Write;
+    let mut out = std::io::stderr();
+    let _ = writeln!(out, "The settings have {} mistake(s):", mistakes.len());
+    for mistake in mistakes {
+        let _ = writeln!(out, "  {mistake}");
+    }
+}

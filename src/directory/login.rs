@@ -2,10 +2,24 @@
 //!
 //! Invariant: unknown, wrong and disabled get the same error after the same work.
 
-use super::MailboxConfig;
-use crate::model::Protocol;
+use super::{Directory, Inner, MailboxConfig};
+use crate::auth::passwords::is_imported;
+use crate::auth::{Passwords, Throttle};
+use crate::db::logins::LoginRow;
+use crate::db::{logins, mailboxes};
+use crate::model::ids::MailboxId;
+use crate::model::{EmailAddress, Protocol, bounds};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Logins that wait to be noted; what comes beyond is not noted.
+const NOTES: usize = 10_000;
+/// How long notes are gathered for one write.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// Why a login did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,12 +36,47 @@ pub enum LoginError {
     Unavailable,
 }
 
+/// A login to note: whose, by what, when and from where.
+struct Note {
+    mailbox: MailboxId,
+    row: LoginRow,
+}
+
 /// Checks logins; cheap to clone.
 #[derive(Clone)]
-pub struct Login {}
+pub struct Login {
+    directory: Directory,
+    passwords: Passwords,
+    throttle: Throttle,
+    /// Keyed hashes of what was verified a short while ago; the key dies with the process.
+    verified: moka::sync::Cache<[u8; 32], ()>,
+    key: Arc<[u8; 32]>,
+    notes: mpsc::Sender<Note>,
+}
+
+/// Writes the notes of logins; see [`Notes::write`].
+pub struct Notes {
+    received: mpsc::Receiver<Note>,
+    directory: Directory,
+}
 
 impl Login {
+    /// The way in, and the task that notes who came.
+    pub fn new(directory: Directory, passwords: Passwords, throttle: Throttle) -> (Self, Notes) {
+        let (notes, received) = mpsc::channel(NOTES);
+        let verified = moka::sync::Cache::builder()
+            .max_capacity(bounds::VERIFIED_PASSWORDS)
+            .time_to_live(bounds::VERIFIED_PASSWORD_TIME)
+            .build();
+        let login =
+            Self { directory: directory.clone(), passwords, throttle, verified, key: Arc::new(rand::random()), notes };
+        (login, Notes { received, directory })
+    }
+
     /// Verifies a name (an address) and password for a protocol from a network address.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; the reason of a refusal is in the log alone.
     pub async fn password(
         &self,
         protocol: Protocol,
@@ -35,7 +84,116 @@ impl Login {
         name: &str,
         password: &[u8],
     ) -> Result<Arc<MailboxConfig>, LoginError> {
-        let _ = (protocol, peer, name, password);
-        todo!()
+        let inner = self.directory.inner();
+        let now = inner.clock.now_ms();
+        let address = name.parse::<EmailAddress>().ok();
+        let subject = address.as_ref().map_or("", |address| address.key());
+        if !self.throttle.admits(subject, peer, now) {
+            tracing::info!(%protocol, %peer, mailbox = subject, "login throttled");
+            return Err(LoginError::Throttled);
+        }
+        let mailbox = match &address {
+            Some(address) => self.directory.mailbox_by_address(address).await.map_err(|error| {
+                tracing::warn!(%error, "login cannot be checked");
+                LoginError::Unavailable
+            })?,
+            None => None,
+        };
+        let right = self.verify(mailbox.as_deref(), password).await?;
+        match mailbox.filter(|_| right) {
+            Some(mailbox) if mailbox.access(protocol).allowed => {
+                self.throttle.succeeded(subject, peer, now);
+                self.note(&mailbox, protocol, peer, now);
+                Ok(mailbox)
+            }
+            Some(mailbox) => {
+                // The password was right: no guess, so it does not count as one.
+                let source = mailbox.access(protocol).source;
+                tracing::info!(%protocol, %peer, mailbox = subject, because = %source, "login refused: protocol is off");
+                Err(LoginError::Refused)
+            }
+            None => {
+                self.throttle.failed(subject, peer, now);
+                tracing::info!(%protocol, %peer, mailbox = subject, "login refused: unknown or wrong password");
+                Err(LoginError::Refused)
+            }
+        }
     }
+
+    /// Whether the password is right; remembers that it was, so that clients which reconnect all day cost no hash.
+    async fn verify(&self, mailbox: Option<&MailboxConfig>, password: &[u8]) -> Result<bool, LoginError> {
+        let hash = mailbox.and_then(|mailbox| mailbox.password_hash.as_deref());
+        let memory = mailbox.map(|mailbox| self.memory_key(mailbox, password));
+        if memory.is_some_and(|key| self.verified.contains_key(&key)) {
+            return Ok(true);
+        }
+        let right = self.passwords.verify(hash, password).await.map_err(|_| LoginError::Unavailable)?;
+        if let (true, Some(key), Some(mailbox)) = (right, memory, mailbox) {
+            self.verified.insert(key, ());
+            self.strengthen(mailbox, password);
+        }
+        Ok(right)
+    }
+
+    /// The epoch stands in it: a revision that changes the password drops what was verified before.
+    fn memory_key(&self, mailbox: &MailboxConfig, password: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&mailbox.id.0.to_le_bytes());
+        hasher.update(&mailbox.password_epoch.to_le_bytes());
+        hasher.update(password);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Replaces an imported hash by one of ours, behind the login's back.
+    fn strengthen(&self, mailbox: &MailboxConfig, password: &[u8]) {
+        let imported = mailbox.password_hash.as_deref().is_some_and(is_imported);
+        let Some(password) = std::str::from_utf8(password).ok().filter(|_| imported).map(str::to_owned) else { return };
+        let (login, id, epoch) = (self.clone(), mailbox.id, mailbox.password_epoch);
+        tokio::spawn(async move {
+            let Ok(hash) = login.passwords.hash(&password).await else { return };
+            let written = async {
+                let mut tx = login.directory.inner().db.write().await?;
+                mailboxes::rehash(&mut tx, id, epoch, &hash).await?;
+                tx.commit().await
+            };
+            if let Err(error) = written.await {
+                tracing::debug!(%error, "an imported hash stays as it is");
+            }
+        });
+    }
+
+    fn note(&self, mailbox: &MailboxConfig, protocol: Protocol, peer: IpAddr, now: i64) {
+        let row = LoginRow { protocol, at: now, peer: peer.to_canonical().to_string() };
+        // Under a flood of logins some are not noted; the last ones will be.
+        let _ = self.notes.try_send(Note { mailbox: mailbox.id, row });
+    }
+}
+
+impl Notes {
+    /// Notes logins, many in one write, until the shutdown.
+    pub async fn write(mut self, shutdown: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                note = self.received.recv() => note,
+                () = shutdown.cancelled() => None,
+            };
+            let Some(first) = first else { return };
+            tokio::time::sleep(GATHER).await;
+            let mut newest = HashMap::from([((first.mailbox, first.row.protocol), first.row)]);
+            while let Ok(note) = self.received.try_recv() {
+                newest.insert((note.mailbox, note.row.protocol), note.row);
+            }
+            if let Err(error) = write(self.directory.inner(), &newest).await {
+                tracing::warn!(%error, "logins are not noted");
+            }
+        }
+    }
+}
+
+async fn write(inner: &Inner, newest: &HashMap<(MailboxId, Protocol), LoginRow>) -> crate::db::Result<()> {
+    let mut tx = inner.db.write().await?;
+    for ((mailbox, _), row) in newest {
+        logins::note(&mut tx, *mailbox, row).await?;
+    }
+    tx.commit().await
 }

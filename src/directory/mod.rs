@@ -4,20 +4,36 @@
 //! revision touches. It never writes configuration and never holds all of it.
 //! Invariant: after [`Directory::wait_applied`] of a revision, no answer here is older.
 
+mod cache;
+mod feed;
+mod load;
 pub mod login;
+mod routes;
 pub mod sessions;
 
 pub use login::{Login, LoginError};
 pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
+use crate::clock::Clock;
+use crate::db::{Db, DbError};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{DomainName, EmailAddress, Pop3Policy, Protocol, Quota, Revision, SettingLevel};
+use cache::Cache;
+use sessions::Registry;
 use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// The database did not answer; the caller answers with a temporary failure.
 #[derive(Debug, thiserror::Error)]
 #[error("the directory cannot answer now: {0}")]
 pub struct DirectoryError(pub String);
+
+impl From<DbError> for DirectoryError {
+    fn from(error: DbError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A mailbox with everything a mail service asks about it, settings already resolved.
 #[derive(Debug, Clone)]
@@ -46,6 +62,8 @@ pub struct MailboxConfig {
     pub may_send: bool,
     /// The revision this was read at.
     pub as_of: Revision,
+    /// When a suspension ends by itself and this has to be read again, Unix milliseconds.
+    pub valid_until: Option<i64>,
 }
 
 /// An effective protocol setting.
@@ -65,11 +83,6 @@ impl MailboxConfig {
             Protocol::Pop3 => self.access[1],
             Protocol::Submission => self.access[2],
         }
-    }
-
-    /// The mailbox as the store knows it.
-    pub fn store_ref(&self) -> crate::model::ids::MailboxId {
-        self.id
     }
 }
 
@@ -100,56 +113,131 @@ pub struct Applied {
 
 /// The directory of this node; cheap to clone.
 #[derive(Clone)]
-pub struct Directory {}
+pub struct Directory {
+    sessions: Sessions,
+}
 
 impl Directory {
+    /// Over the control plane's database, caught up with its newest revision: no
+    /// configuration is read until somebody asks for it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open(db: Db, clock: Clock) -> Result<Self, DirectoryError> {
+        let newest = load::newest_revision(&db).await?;
+        let inner = Arc::new(Inner {
+            db,
+            clock,
+            cache: Cache::new(newest),
+            registry: Registry::default(),
+            feed: feed::Progress::new(newest),
+        });
+        Ok(Self { sessions: Sessions::new(inner) })
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        self.sessions.inner()
+    }
+
+    /// Follows the revision log until the shutdown; `committed` is woken by commits of this process.
+    pub async fn follow(&self, committed: Arc<Notify>, shutdown: CancellationToken) {
+        feed::follow(self.inner(), committed, shutdown).await;
+    }
+
     /// A mailbox by its address (aliases do not count).
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn mailbox_by_address(
         &self,
         address: &EmailAddress,
     ) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
-        let _ = address;
-        todo!()
+        self.inner().mailbox_by_key(address.key()).await
     }
 
     /// A mailbox by its id.
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn mailbox(&self, id: MailboxId) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
-        let _ = id;
-        todo!()
+        self.inner().mailbox(id).await
     }
 
     /// Where an address delivers: mailbox, then alias (followed to depth
     /// [`crate::model::bounds::ALIAS_DEPTH`], fan-out bounded).
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn route(&self, address: &EmailAddress) -> Result<Route, DirectoryError> {
-        let _ = address;
-        todo!()
+        routes::route(self.inner(), address).await
     }
 
     /// Whether mail for a domain is delivered here.
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn is_local(&self, domain: &DomainName) -> Result<bool, DirectoryError> {
-        let _ = domain;
-        todo!()
+        load::is_local(&self.inner().db, domain).await
     }
 
     /// Whether this mailbox may send with this address: its own, or an alias that delivers to it (RFC 6409 §6.1).
+    ///
+    /// # Errors
+    /// The database does not answer.
     pub async fn may_send_as(&self, mailbox: &MailboxConfig, sender: &EmailAddress) -> Result<bool, DirectoryError> {
-        let _ = (mailbox, sender);
-        todo!()
+        if mailbox.address == *sender {
+            return Ok(true);
+        }
+        match self.route(sender).await? {
+            Route::Local { mailboxes, .. } => Ok(mailboxes.iter().any(|target| target.id == mailbox.id)),
+            Route::UnknownAddress | Route::NotLocal => Ok(false),
+        }
     }
 
     /// The newest revision this node obeys.
     pub fn applied(&self) -> Revision {
-        todo!()
+        self.inner().feed.applied()
     }
 
     /// Waits until this node obeys `revision`; returns what that one did to sessions here.
     pub async fn wait_applied(&self, revision: Revision) -> Applied {
-        let _ = revision;
-        todo!()
+        self.inner().feed.wait(revision).await
     }
 
     /// The live sessions of this node.
     pub fn sessions(&self) -> &Sessions {
-        todo!()
+        &self.sessions
+    }
+}
+
+/// What the parts of a directory share.
+struct Inner {
+    db: Db,
+    clock: Clock,
+    cache: Cache,
+    registry: Registry,
+    feed: feed::Progress,
+}
+
+impl Inner {
+    async fn mailbox(&self, id: MailboxId) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
+        if let Some(known) = self.cache.by_id(id, self.clock.now_ms()).await {
+            return Ok(Some(known));
+        }
+        self.remember(load::mailbox(&self.db, id, self.clock.now_ms()).await?).await
+    }
+
+    async fn mailbox_by_key(&self, key: &str) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
+        if let Some(known) = self.cache.by_key(key, self.clock.now_ms()).await {
+            return Ok(Some(known));
+        }
+        self.remember(load::mailbox_by_key(&self.db, key, self.clock.now_ms()).await?).await
+    }
+
+    async fn remember(&self, loaded: Option<MailboxConfig>) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
+        let Some(loaded) = loaded else { return Ok(None) };
+        let loaded = Arc::new(loaded);
+        self.cache.insert(loaded.clone()).await;
+        Ok(Some(loaded))
     }
 }

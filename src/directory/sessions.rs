@@ -3,11 +3,16 @@
 //! It holds no sockets. Invariant: a session that is registered has been admitted by
 //! configuration no older than what the directory has applied.
 
-use super::{DirectoryError, MailboxConfig};
-use crate::model::Protocol;
-use crate::model::ids::{MailboxId, SessionId};
+use super::feed::verdict;
+use super::{DirectoryError, Inner, MailboxConfig};
+use crate::model::ids::{DomainId, MailboxId, SessionId};
+use crate::model::{Protocol, bounds};
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Notify;
 
 /// Why a session is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +73,9 @@ pub struct SessionInfo {
 
 /// The live sessions; cheap to clone.
 #[derive(Clone)]
-pub struct Sessions {}
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
 
 /// Why a session was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +92,19 @@ pub enum OpenError {
 }
 
 impl Sessions {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// Registers a signed-in session; looks at the newest configuration once more, so
     /// that a change between login and registration is not missed.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
     pub async fn open(
         &self,
         mailbox: Arc<MailboxConfig>,
@@ -94,49 +112,178 @@ impl Sessions {
         peer: SocketAddr,
         tls: bool,
     ) -> Result<SessionGuard, OpenError> {
-        let _ = (mailbox, protocol, peer, tls);
-        todo!()
+        let now = self.inner.clock.now_ms();
+        let entry = Arc::new(Entry {
+            id: SessionId(self.inner.registry.next_id(now)),
+            mailbox: mailbox.id,
+            domain: mailbox.domain,
+            address_key: mailbox.address.key().into(),
+            password_epoch: mailbox.password_epoch,
+            protocol,
+            peer,
+            tls,
+            since: now,
+            last: Mutex::new(("LOGIN", now)),
+            ending: OnceLock::new(),
+            woken: Notify::new(),
+        });
+        if !self.inner.registry.insert(&entry) {
+            return Err(OpenError::TooMany);
+        }
+        let guard = SessionGuard { entry, inner: self.inner.clone() };
+        // The feed looks at registered sessions alone; what it applied before that is seen here.
+        let newest = self.inner.mailbox(guard.entry.mailbox).await?;
+        match verdict(&guard.entry, newest.as_deref()) {
+            Some(reason) => Err(OpenError::Denied(reason)),
+            None => Ok(guard),
+        }
     }
 
     /// The sessions of a mailbox.
     pub fn of_mailbox(&self, mailbox: MailboxId) -> Vec<SessionInfo> {
-        let _ = mailbox;
-        todo!()
+        self.inner.registry.of_mailbox(mailbox).iter().map(|entry| entry.info()).collect()
     }
 
     /// Ends one session of a mailbox; false when there is none of that id.
     pub fn end(&self, mailbox: MailboxId, session: SessionId) -> bool {
-        let _ = (mailbox, session);
-        todo!()
+        let entry = self.inner.registry.of_mailbox(mailbox).into_iter().find(|entry| entry.id == session);
+        entry.is_some_and(|entry| entry.end(EndReason::Closed))
     }
 
     /// How many sessions are open.
     pub fn count(&self) -> usize {
-        todo!()
+        self.inner.registry.sessions.lock().values().map(Vec::len).sum()
+    }
+}
+
+/// Which sessions are open, by mailbox.
+#[derive(Default)]
+pub(super) struct Registry {
+    sessions: Mutex<HashMap<MailboxId, Vec<Arc<Entry>>>>,
+    last_id: AtomicI64,
+}
+
+impl Registry {
+    /// An id that rises and is not used again, also after a restart.
+    fn next_id(&self, now_ms: i64) -> i64 {
+        let fresh = now_ms << 20;
+        self.last_id.fetch_max(fresh, Ordering::AcqRel);
+        self.last_id.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// False when the mailbox has as many sessions as it may have.
+    fn insert(&self, entry: &Arc<Entry>) -> bool {
+        let mut sessions = self.sessions.lock();
+        let own = sessions.entry(entry.mailbox).or_default();
+        let room = own.len() < bounds::SESSIONS_PER_MAILBOX;
+        if room {
+            own.push(entry.clone());
+        }
+        room
+    }
+
+    fn remove(&self, entry: &Arc<Entry>) {
+        let mut sessions = self.sessions.lock();
+        if let Some(own) = sessions.get_mut(&entry.mailbox) {
+            own.retain(|other| !Arc::ptr_eq(other, entry));
+            if own.is_empty() {
+                sessions.remove(&entry.mailbox);
+            }
+        }
+    }
+
+    /// The sessions of a mailbox.
+    pub fn of_mailbox(&self, mailbox: MailboxId) -> Vec<Arc<Entry>> {
+        self.sessions.lock().get(&mailbox).cloned().unwrap_or_default()
+    }
+
+    /// The sessions of a domain's mailboxes.
+    pub fn of_domain(&self, domain: DomainId) -> Vec<(MailboxId, Vec<Arc<Entry>>)> {
+        let sessions = self.sessions.lock();
+        let of_domain = |own: &&Vec<Arc<Entry>>| own.first().is_some_and(|entry| entry.domain == domain);
+        sessions.iter().filter(|(_, own)| of_domain(own)).map(|(id, own)| (*id, own.clone())).collect()
+    }
+}
+
+/// One session in the registry.
+pub(super) struct Entry {
+    id: SessionId,
+    mailbox: MailboxId,
+    domain: DomainId,
+    /// The address it signed in to: a rename ends it.
+    pub address_key: Box<str>,
+    /// The password it signed in with: another one ends it.
+    pub password_epoch: i64,
+    pub protocol: Protocol,
+    peer: SocketAddr,
+    tls: bool,
+    since: i64,
+    last: Mutex<(&'static str, i64)>,
+    ending: OnceLock<EndReason>,
+    woken: Notify,
+}
+
+impl Entry {
+    /// Tells it to end; false when it has been told before.
+    pub fn end(&self, reason: EndReason) -> bool {
+        let first = self.ending.set(reason).is_ok();
+        self.woken.notify_waiters();
+        first
+    }
+
+    fn info(&self) -> SessionInfo {
+        let (last_command, last_command_at) = *self.last.lock();
+        SessionInfo {
+            id: self.id,
+            mailbox: self.mailbox,
+            protocol: self.protocol,
+            peer: self.peer,
+            tls: self.tls,
+            since: self.since,
+            last_command,
+            last_command_at,
+        }
     }
 }
 
 /// A registered session; unregisters itself when dropped.
-pub struct SessionGuard {}
+pub struct SessionGuard {
+    entry: Arc<Entry>,
+    inner: Arc<Inner>,
+}
 
 impl SessionGuard {
     /// The session.
     pub fn id(&self) -> SessionId {
-        todo!()
+        self.entry.id
     }
 
     /// Notes the command that has just come; `name` without arguments.
     pub fn command(&self, name: &'static str) {
-        let _ = name;
+        *self.entry.last.lock() = (name, self.inner.clock.now_ms());
     }
 
     /// Why it must end, once it must.
     pub fn ending(&self) -> Option<EndReason> {
-        todo!()
+        self.entry.ending.get().copied()
     }
 
     /// Waits until it must end. Cancel-safe.
     pub async fn ended(&self) -> EndReason {
-        todo!()
+        loop {
+            // Registered before the look, so that an end between the two is not missed.
+            let mut woken = std::pin::pin!(self.entry.woken.notified());
+            woken.as_mut().enable();
+            if let Some(reason) = self.ending() {
+                return reason;
+            }
+            woken.await;
+        }
+    }
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        self.inner.registry.remove(&self.entry);
     }
 }

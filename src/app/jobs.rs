@@ -1,0 +1,91 @@
+//! Work that nobody waits for: mail of deleted mailboxes, POP3 expiry, forgetting old sign-ins.
+//!
+//! Each job takes no input and asks the database what is to be done, so that a restart loses
+//! nothing. Invariant: one that fails is tried again at the next turn.
+
+use crate::control::{Control, jobs};
+use crate::directory::Directory;
+use crate::model::Revision;
+use crate::model::ids::MailboxId;
+use crate::store::Store;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks for purges.
+const PURGE_EVERY: Duration = Duration::from_secs(1);
+/// Between two sweeps of everything else.
+const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// Runs the jobs until it is told to stop.
+pub(super) async fn run(control: Control, directory: Directory, store: Store, stop: CancellationToken) {
+    let mut purge = tokio::time::interval(PURGE_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut purged_at = Revision(-1);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = purge.tick() => {
+                // Purges come with revisions: without a new one there is nothing to look for.
+                let applied = directory.applied();
+                if applied != purged_at && purge_mailboxes(&control, &directory, &store).await {
+                    purged_at = applied;
+                }
+            }
+            _ = sweep.tick() => {
+                expire(&control, &directory, &store).await;
+                if let Err(error) = jobs::forget(&control).await {
+                    tracing::warn!(%error, "old sign-ins are not forgotten");
+                }
+            }
+        }
+    }
+}
+
+/// Removes the mail of deleted mailboxes; true when none is left.
+async fn purge_mailboxes(control: &Control, directory: &Directory, store: &Store) -> bool {
+    let mailboxes = match jobs::purges(control).await {
+        Ok(mailboxes) => mailboxes,
+        Err(error) => {
+            tracing::warn!(%error, "purges cannot be read");
+            return false;
+        }
+    };
+    let mut all = true;
+    for mailbox in mailboxes {
+        // Sessions were told to end; their last words may still be under way.
+        if !directory.sessions().of_mailbox(mailbox).is_empty() {
+            all = false;
+            continue;
+        }
+        let purged = match store.delete_mailbox(mailbox).await {
+            Ok(()) => jobs::purged(control, mailbox).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = purged {
+            tracing::warn!(%mailbox, error, "a deleted mailbox's mail is still there");
+            all = false;
+        }
+    }
+    all
+}
+
+/// Removes what POP3 retrieved longer ago than each mailbox's policy keeps it.
+async fn expire(control: &Control, directory: &Directory, store: &Store) {
+    let mut after = MailboxId(0);
+    loop {
+        let mailboxes = match jobs::with_expiry(control, after).await {
+            Ok(mailboxes) => mailboxes,
+            Err(error) => return tracing::warn!(%error, "expiry cannot be read"),
+        };
+        let Some(last) = mailboxes.last() else { return };
+        after = *last;
+        for mailbox in mailboxes {
+            let Ok(Some(config)) = directory.mailbox(mailbox).await else { continue };
+            match crate::delivery::expire(store, &config, control.now_ms() / 1000).await {
+                Ok(0) => {}
+                Ok(expired) => tracing::info!(%mailbox, expired, "retrieved messages expired"),
+                Err(error) => tracing::warn!(%mailbox, %error, "retrieved messages are still there"),
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Mailboxes that are in use, and which of them a revision has made void.
+//!
+//! Nothing is dropped when configuration changes: an entry knows the revision it was read at and
+//! is void when its mailbox or domain was touched later. Invariant: the memory of touches and of
+//! entries is bounded, and a read that raced with a change never stays.
+
+use super::MailboxConfig;
+use crate::model::ids::{DomainId, MailboxId};
+use crate::model::{Revision, Touch};
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Mailboxes remembered at once (about 1 KiB each).
+const MAILBOXES: u64 = 100_000;
+/// Unused entries go after so long.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Touches remembered one by one; past it everything older is void.
+const TOUCHES: usize = 20_000;
+
+pub(super) struct Cache {
+    by_id: moka::future::Cache<MailboxId, Arc<MailboxConfig>>,
+    by_key: moka::future::Cache<Arc<str>, Arc<MailboxConfig>>,
+    touched: RwLock<Touched>,
+}
+
+#[derive(Default)]
+struct Touched {
+    /// Entries read before this revision are void.
+    floor: Revision,
+    mailboxes: HashMap<MailboxId, Revision>,
+    domains: HashMap<DomainId, Revision>,
+}
+
+impl Cache {
+    pub fn new(floor: Revision) -> Self {
+        Self {
+            by_id: moka::future::Cache::builder().max_capacity(MAILBOXES).time_to_idle(IDLE).build(),
+            by_key: moka::future::Cache::builder().max_capacity(MAILBOXES).time_to_idle(IDLE).build(),
+            touched: RwLock::new(Touched { floor, ..Touched::default() }),
+        }
+    }
+
+    /// A mailbox that is still as it was read.
+    pub async fn by_id(&self, id: MailboxId, now: i64) -> Option<Arc<MailboxConfig>> {
+        self.by_id.get(&id).await.filter(|config| self.holds(config, now))
+    }
+
+    /// A mailbox that is still as it was read, by its address key.
+    pub async fn by_key(&self, key: &str, now: i64) -> Option<Arc<MailboxConfig>> {
+        self.by_key.get(key).await.filter(|config| self.holds(config, now))
+    }
+
+    pub async fn insert(&self, config: Arc<MailboxConfig>) {
+        self.by_key.insert(config.address.key().into(), config.clone()).await;
+        self.by_id.insert(config.id, config).await;
+    }
+
+    fn holds(&self, config: &MailboxConfig, now: i64) -> bool {
+        if config.valid_until.is_some_and(|until| until <= now) {
+            return false;
+        }
+        let touched = self.touched.read();
+        let since = |at: Option<&Revision>| at.is_none_or(|at| *at <= config.as_of);
+        config.as_of >= touched.floor
+            && since(touched.mailboxes.get(&config.id))
+            && since(touched.domains.get(&config.domain))
+    }
+
+    /// Makes void what a revision touches.
+    pub fn touch(&self, revision: Revision, touches: &[Touch]) {
+        let mut touched = self.touched.write();
+        for touch in touches {
+            match touch {
+                Touch::Mailbox(id) => {
+                    touched.mailboxes.insert(*id, revision);
+                }
+                Touch::Domain(id) => {
+                    touched.domains.insert(*id, revision);
+                }
+                // Nothing of these is kept here: they are read when they are asked for.
+                Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
+            }
+        }
+        if touched.mailboxes.len() + touched.domains.len() > TOUCHES {
+            *touched = Touched { floor: revision, ..Touched::default() };
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Following the revision log: what a change touches becomes void, the sessions it concerns end.
+//!
+//! Woken by commits of this process, by other nodes' notifications and by a timer, it takes no
+//! input and reads the log, so there is one way. Invariant: a revision counts as applied only
+//! after every session in its scope was looked at with configuration at least as new.
+
+use super::sessions::Entry;
+use super::{Applied, EndReason, Inner, MailboxConfig};
+use crate::db::revisions;
+use crate::model::ids::MailboxId;
+use crate::model::{Revision, SettingLevel, Touch};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How long it may take to see a revision when every wake-up was lost.
+const TIMER: Duration = Duration::from_secs(1);
+/// How long to rest when the database does not answer.
+const REST: Duration = Duration::from_millis(100);
+/// Revisions read at once.
+const BATCH: i64 = 500;
+/// Revisions whose effect is remembered for the answers of their writes.
+const REMEMBERED: usize = 4096;
+
+/// How far this node has come.
+pub(super) struct Progress {
+    applied: watch::Sender<Revision>,
+    effects: Mutex<BTreeMap<Revision, Applied>>,
+}
+
+impl Progress {
+    pub fn new(newest: Revision) -> Self {
+        Self { applied: watch::Sender::new(newest), effects: Mutex::default() }
+    }
+
+    pub fn applied(&self) -> Revision {
+        *self.applied.borrow()
+    }
+
+    pub async fn wait(&self, revision: Revision) -> Applied {
+        // The sender lives as long as the directory, so this ends only when it is true.
+        let _ = self.applied.subscribe().wait_for(|applied| *applied >= revision).await;
+        self.effects.lock().get(&revision).copied().unwrap_or_default()
+    }
+
+    fn done(&self, revision: Revision, effect: Applied) {
+        let mut effects = self.effects.lock();
+        effects.insert(revision, effect);
+        if effects.len() > REMEMBERED {
+            effects.pop_first();
+        }
+        drop(effects);
+        self.applied.send_replace(revision);
+    }
+}
+
+/// Follows the log until the shutdown.
+pub(super) async fn follow(inner: &Inner, committed: Arc<Notify>, shutdown: CancellationToken) {
+    let notified = Arc::new(Notify::new());
+    let listening = listen(inner, notified.clone());
+    let following = async {
+        loop {
+            tokio::select! {
+                () = committed.notified() => {}
+                () = notified.notified() => {}
+                () = tokio::time::sleep(TIMER) => {}
+            }
+            while let Err(error) = catch_up(inner).await {
+                tracing::warn!(%error, "the revision log cannot be read");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = following => {}
+        () = listening => {}
+    }
+}
+
+/// Hears other nodes' commits; on SQLite there are none.
+async fn listen(inner: &Inner, notified: Arc<Notify>) {
+    loop {
+        match inner.db.listen("facteur_revisions").await {
+            Ok(None) => std::future::pending().await,
+            Ok(Some(mut listener)) => {
+                // What came while nobody listened is read now.
+                notified.notify_one();
+                while listener.recv().await.is_ok() {
+                    notified.notify_one();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "other nodes cannot be heard"),
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+async fn catch_up(inner: &Inner) -> Result<(), super::DirectoryError> {
+    loop {
+        let mut tx = inner.db.read().await?;
+        let later = revisions::touches_after(&mut tx, inner.feed.applied(), BATCH).await?;
+        drop(tx);
+        if later.is_empty() {
+            return Ok(());
+        }
+        for (revision, touches) in later {
+            let effect = apply(inner, revision, &touches).await?;
+            inner.feed.done(revision, effect);
+        }
+    }
+}
+
+/// Makes void what a revision touches and looks at the sessions in its scope.
+async fn apply(inner: &Inner, revision: Revision, touches: &[Touch]) -> Result<Applied, super::DirectoryError> {
+    inner.cache.touch(revision, touches);
+    let mut concerned: HashMap<MailboxId, Vec<Arc<Entry>>> = HashMap::new();
+    for touch in touches {
+        match touch {
+            Touch::Mailbox(id) => concerned.extend([(*id, inner.registry.of_mailbox(*id))]),
+            Touch::Domain(id) => concerned.extend(inner.registry.of_domain(*id)),
+            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
+        }
+    }
+    let mut effect = Applied::default();
+    for (mailbox, sessions) in concerned.into_iter().filter(|(_, sessions)| !sessions.is_empty()) {
+        let now = inner.mailbox(mailbox).await?;
+        for session in sessions {
+            match verdict(&session, now.as_deref()) {
+                Some(reason) => effect.sessions_closed += u64::from(session.end(reason)),
+                None => effect.sessions_remaining += 1,
+            }
+        }
+    }
+    Ok(effect)
+}
+
+/// Why a session may not go on, if it may not.
+pub(super) fn verdict(session: &Entry, now: Option<&MailboxConfig>) -> Option<EndReason> {
+    let Some(now) = now else { return Some(EndReason::MailboxGone) };
+    if now.address.key() != &*session.address_key {
+        return Some(EndReason::MailboxGone);
+    }
+    if now.password_epoch != session.password_epoch {
+        return Some(EndReason::PasswordChanged);
+    }
+    let access = now.access(session.protocol);
+    match (access.allowed, access.source) {
+        (true, _) => None,
+        (false, SettingLevel::Suspension) => Some(EndReason::Suspended),
+        (false, _) => Some(EndReason::ProtocolDisabled),
+    }
+}
