@@ -116,11 +116,11 @@ class Server:
         return self.api("POST", "/v1/mailboxes", {"address": address, "password": PASSWORD, **fields})["id"]
 
 
-def message(number, domain, size=0):
+def message(number, domain, size=0, sender="grace@remote.example"):
     """A message with CRLF line ends, told apart by its number."""
     body = f"Message number {number}.\r\n" + ("x" * 70 + "\r\n") * (size // 72)
     return (
-        f"From: Grace <grace@remote.example>\r\nTo: ada@{domain}\r\nSubject: Number {number}\r\n"
+        f"From: <{sender}>\r\nTo: ada@{domain}\r\nSubject: Number {number}\r\n"
         f"Date: Mon, 01 Jun 2026 10:{number // 60 % 60:02}:{number % 60:02} +0000\r\n"
         f"Message-ID: <{number}@remote.example>\r\n\r\n{body}"
     ).encode()

@@ -58,7 +58,8 @@ class PythonLibraries(unittest.TestCase):
         self.assertEqual(imap.store("1", "+FLAGS", r"(\Flagged $Later)")[0], "OK")
         self.assertIn(rb"\Flagged", imap.fetch("1", "(FLAGS)")[1][0])
         imap.store("2", "+FLAGS", r"(\Deleted)")
-        self.assertEqual(imap.expunge()[1], [b"2"])
+        # imaplib hands out the EXPUNGE that came with MOVE here as well.
+        self.assertEqual(imap.expunge()[1], [b"3", b"2"])
         counts = {}
         for folder in ("INBOX", "Work/2026", "Archive"):
             line = imap.status(folder, "(MESSAGES)")[1][0]
@@ -127,9 +128,9 @@ class PythonLibraries(unittest.TestCase):
                 if not extra:
                     smtp.starttls(context=any_certificate())
                 smtp.login(self.ada, PASSWORD)
-                smtp.sendmail(self.ada, [self.bob], message(1, self.domain))
+                smtp.sendmail(self.ada, [self.bob], message(1, self.domain, sender=self.ada))
                 with self.assertRaises(smtplib.SMTPSenderRefused):
-                    smtp.sendmail(self.bob, [self.ada], message(2, self.domain))
+                    smtp.sendmail(self.bob, [self.ada], message(2, self.domain, sender=self.bob))
         self.assertEqual(self.imap(self.bob).select(), ("OK", [b"2"]))
 
     def test_smtplib_submission_wants_a_login(self):

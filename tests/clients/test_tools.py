@@ -24,17 +24,17 @@ class Tools(unittest.TestCase):
     def url(self, listener, scheme, path=""):
         return f"{scheme}://127.0.0.1:{self.server.port(listener)}{path}"
 
-    def send(self, url, *more, to=None):
+    def send(self, url, sender, *more):
         with tempfile.NamedTemporaryFile() as file:
-            file.write(message(7, self.domain))
+            file.write(message(7, self.domain, sender=sender))
             file.flush()
-            self.run_tool("curl", "-sS", "-k", url, *more, "--mail-rcpt", to or self.ada, "-T", file.name)
+            self.run_tool("curl", "-sS", "-k", url, *more, "--mail-from", sender, "--mail-rcpt", self.ada, "-T", file.name)
 
     def test_curl_sends_and_reads(self):
-        self.send(self.url("mx", "smtp"), "--mail-from", "grace@remote.example")
+        self.send(self.url("mx", "smtp"), "grace@remote.example")
         user = f"{self.ada}:{PASSWORD}"
-        self.send(self.url("submission", "smtp"), "--ssl-reqd", "--mail-from", self.ada, "-u", user)
-        self.send(self.url("submissions", "smtps"), "--mail-from", self.ada, "-u", user)
+        self.send(self.url("submission", "smtp"), self.ada, "--ssl-reqd", "-u", user)
+        self.send(self.url("submissions", "smtps"), self.ada, "-u", user)
         for listener, scheme, more in (
             ("imap", "imap", []), ("imap", "imap", ["--ssl-reqd"]), ("imaps", "imaps", []),
             ("pop3", "pop3", []), ("pop3", "pop3", ["--ssl-reqd"]), ("pop3s", "pop3s", []),
