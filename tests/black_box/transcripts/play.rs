@@ -200,7 +200,8 @@ fn unescaped(text: &str) -> Result<Vec<u8>, String> {
                 out.push(digits.and_then(|d| u8::from_str_radix(d, 16).ok()).ok_or("\\x wants two hex digits")?);
                 rest = &rest[2..];
             }
-            _ => return Err("an unknown escape".to_owned()),
+            // Flags of IMAP, as in `\Seen`.
+            octet => out.extend([b'\\', *octet]),
         }
     }
     Ok(out)
