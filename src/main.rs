@@ -58,7 +58,7 @@ fn settings_help() -> String {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve { config } => with_settings(config, |settings| app::run(settings)),
+        Command::Serve { config } => with_settings(config, app::run),
         Command::Settings { config } => with_settings(config, |settings| {
             say(&format!("{settings:#?}"));
             ExitCode::SUCCESS
