@@ -3,14 +3,43 @@
 //! Handlers parse, call control and wrap; there is no rule and no SQL here. Invariant:
 //! every operation takes a [`caller::Permit`], except the few that say why they need none.
 
+mod aliases;
+mod caller;
+mod domains;
+mod extract;
+mod health;
+mod keys;
+mod layers;
+mod mailboxes;
+mod openapi;
+mod page;
+mod problem;
+mod protocols;
+mod revisions;
+mod server;
+mod sessions;
+mod sign_in;
+mod suspensions;
+mod tenants;
+mod users;
+mod written;
+
 use crate::auth::seal::Seal;
-use crate::control::{Control, sign_in::SignIn};
+use crate::control::Control;
+use crate::control::sign_in::SignIn;
 use crate::directory::Directory;
 use crate::store::Store;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use problem::Problem;
 use rustls::ServerConfig;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What handlers may use; cheap to clone.
 #[derive(Clone)]
@@ -31,13 +60,73 @@ pub struct ApiState {
     pub draining: CancellationToken,
 }
 
-/// Serves until the shutdown.
-pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiState, shutdown: CancellationToken) {
-    let _ = (listener, tls, state);
-    shutdown.cancelled().await;
+/// Every route.
+fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(sign_in::sign_in))
+        .routes(routes!(sign_in::refresh))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(sign_in::me))
+        .routes(routes!(tenants::create, tenants::list))
+        .routes(routes!(tenants::get, tenants::update, tenants::delete))
+        .routes(routes!(users::create, users::list))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::get, keys::update, keys::delete))
+        .routes(routes!(domains::create, domains::list))
+        .routes(routes!(domains::get, domains::update, domains::delete))
+        .routes(routes!(domains::get_by_name))
+        .routes(routes!(protocols::of_domain, protocols::patch_domain))
+        .routes(routes!(suspensions::suspend_domain, suspensions::of_domain))
+        .routes(routes!(suspensions::lift_domain))
+        .routes(routes!(mailboxes::create, mailboxes::list))
+        .routes(routes!(mailboxes::get, mailboxes::update, mailboxes::delete))
+        .routes(routes!(mailboxes::get_by_address))
+        .routes(routes!(mailboxes::usage))
+        .routes(routes!(mailboxes::logins))
+        .routes(routes!(protocols::of_mailbox, protocols::patch_mailbox))
+        .routes(routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
+        .routes(routes!(suspensions::lift_mailbox))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(aliases::create, aliases::list))
+        .routes(routes!(aliases::get, aliases::update, aliases::delete))
+        .routes(routes!(revisions::list))
+        .routes(routes!(revisions::get))
 }
 
-/// The OpenAPI document.
+/// The whole application: routes, documentation, and what every request passes through.
+fn app(state: ApiState) -> Router {
+    let (router, document) = routes().split_for_parts();
+    router
+        .route_layer(from_fn(layers::note_route))
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), layers::once))
+        .layer(from_fn_with_state(state.clone(), caller::recognise))
+        .layer(from_fn_with_state(state.clone(), layers::require_tls))
+        .layer(from_fn(layers::observe))
+        .with_state(state)
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found()
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "this method is none of this resource's";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+}
+
+/// Serves until the shutdown, then lets what has started finish.
+pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiState, shutdown: CancellationToken) {
+    server::serve(listener, tls, app(state), shutdown).await;
+}
+
+/// The OpenAPI document, as JSON.
 pub fn openapi_json() -> String {
-    String::new()
+    routes().to_openapi().to_pretty_json().unwrap_or_default()
 }

@@ -322,3 +322,10 @@ pub async fn last_logins(control: &Control, caller: &Caller, id: MailboxId) -> R
         .map(|row| LastLogin { protocol: row.protocol, at: Timestamp(row.at), from: row.peer })
         .collect())
 }
+
+/// Whether the caller may end the mailbox's live sessions: whoever reaches it, unless it may only read.
+pub async fn may_end_sessions(control: &Control, caller: &Caller, id: MailboxId) -> Result<()> {
+    let mut tx = control.db.read().await?;
+    reach(&mut tx, caller, id).await?;
+    caller.may_write()
+}

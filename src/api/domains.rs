@@ -1,0 +1,133 @@
+//! Domains over HTTP.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{IfMatch, Of, Params, Strict};
+use super::page::{PageOf, page};
+use super::problem::Problem;
+use super::protocols::PatchProtocols;
+use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::domains::{self, Domain};
+use crate::model::DomainName;
+use crate::model::ids::{DomainId, TenantId};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// A domain to create.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateDomain {
+    /// Its name; letters of any language.
+    #[schema(value_type = String, example = "example.org")]
+    name: DomainName,
+    /// Whose it is; your own tenant's when none is named.
+    #[serde(default)]
+    tenant: Option<TenantId>,
+    /// What it says about protocols; `inherit` where nothing is said.
+    #[serde(default)]
+    #[schema(example = json!({"pop3": {"state": "inherit"}}))]
+    protocols: PatchProtocols,
+}
+
+/// A change of a domain: what is absent stays.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateDomain {
+    /// What it says about protocols.
+    #[serde(default)]
+    protocols: PatchProtocols,
+}
+
+/// Which domains, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DomainQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only domains of this tenant and below.
+    tenant: Option<TenantId>,
+}
+
+/// Create a domain
+#[utoipa::path(post, path = "/v1/domains", operation_id = "create_domain", tag = "Domains", request_body = CreateDomain,
+    responses((status = 201, body = Written<Domain>), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Strict(body): Strict<CreateDomain>,
+) -> Result<Response, Problem> {
+    let (domain, revision) =
+        domains::create(&state.control, &caller, body.tenant, body.name, body.protocols.into()).await?;
+    Ok(created(&state, format!("/v1/domains/{}", domain.id), domain, revision).await)
+}
+
+/// List domains
+#[utoipa::path(get, path = "/v1/domains", operation_id = "list_domains", tag = "Domains", params(DomainQuery),
+    responses((status = 200, body = PageOf<Domain>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<DomainQuery>,
+) -> Result<Json<PageOf<Domain>>, Problem> {
+    let page = page(query.cursor.as_deref(), query.limit)?;
+    Ok(Json(domains::list(&state.control, &caller, query.tenant, page).await?.into()))
+}
+
+/// Read a domain
+#[utoipa::path(get, path = "/v1/domains/{id}", operation_id = "get_domain", tag = "Domains", params(("id" = DomainId, Path)),
+    responses((status = 200, body = Domain), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<DomainId>,
+) -> Result<Response, Problem> {
+    let domain = domains::get(&state.control, &caller, id).await?;
+    let etag = domain.etag;
+    Ok(found(domain, etag))
+}
+
+/// Read a domain by its name
+#[utoipa::path(get, path = "/v1/domains/by-name/{name}", operation_id = "get_domain_by_name", tag = "Domains", params(("name" = String, Path, example = "example.org")),
+    responses((status = 200, body = Domain), (status = 404, body = Problem)))]
+pub(super) async fn get_by_name(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(name): Of<DomainName>,
+) -> Result<Response, Problem> {
+    let domain = domains::get_by_name(&state.control, &caller, &name).await?;
+    let etag = domain.etag;
+    Ok(found(domain, etag))
+}
+
+/// Change a domain
+#[utoipa::path(patch, path = "/v1/domains/{id}", operation_id = "update_domain", tag = "Domains", params(("id" = DomainId, Path)), request_body = UpdateDomain,
+    responses((status = 200, body = Written<Domain>), (status = 404, body = Problem), (status = 412, body = Problem)))]
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<DomainId>,
+    IfMatch(expected): IfMatch,
+    Strict(body): Strict<UpdateDomain>,
+) -> Result<Response, Problem> {
+    let (domain, revision) = domains::update(&state.control, &caller, id, body.protocols.into(), expected).await?;
+    Ok(changed(&state, domain, revision).await)
+}
+
+/// Delete a domain
+///
+/// Only one that has no mailboxes and aliases left.
+#[utoipa::path(delete, path = "/v1/domains/{id}", operation_id = "delete_domain", tag = "Domains", params(("id" = DomainId, Path)),
+    responses((status = 200, body = Effect), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<DomainId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let revision = domains::delete(&state.control, &caller, id, expected).await?;
+    Ok(deleted(&state, revision).await)
+}

@@ -1,0 +1,127 @@
+//! API keys over HTTP.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{IfMatch, Of, Params, Strict, nullable};
+use super::page::{PageOf, page};
+use super::problem::Problem;
+use super::tenants::ListQuery;
+use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::keys::{self, Key, NewKey};
+use crate::model::Timestamp;
+use crate::model::ids::{KeyId, TenantId};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// A key to create.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// What you call it.
+    #[schema(example = "panel")]
+    name: String,
+    /// The tenant it acts in, and below; your own when none is named.
+    #[serde(default)]
+    tenant: Option<TenantId>,
+    /// True when it may only read.
+    #[serde(default)]
+    read_only: bool,
+    /// When it stops working.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+/// A change of a key: what is absent stays. Its rights never change.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateKey {
+    /// Another name.
+    #[schema(example = "old panel")]
+    name: Option<String>,
+    /// Another end; `null` for none.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<Timestamp>>,
+}
+
+/// A new key with its text.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub struct NewKeyView {
+    /// The key.
+    #[serde(flatten)]
+    key: Key,
+    /// Its text, shown only now: `Authorization: Bearer fct_…`.
+    #[schema(example = "fct_…")]
+    secret: String,
+}
+
+/// Create an API key
+///
+/// The text is shown once. A key acts in its tenant and below, and can make no wider one.
+#[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "Keys", request_body = CreateKey,
+    responses((status = 201, body = Written<NewKeyView>), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Strict(body): Strict<CreateKey>,
+) -> Result<Response, Problem> {
+    let new = NewKey { name: body.name, tenant: body.tenant, read_only: body.read_only, expires_at: body.expires_at };
+    let (key, secret, revision) = keys::create(&state.control, &caller, new).await?;
+    Ok(created(&state, format!("/v1/keys/{}", key.id), NewKeyView { key, secret }, revision).await)
+}
+
+/// List API keys
+#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "Keys", params(ListQuery),
+    responses((status = 200, body = PageOf<Key>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<PageOf<Key>>, Problem> {
+    let page = page(query.cursor.as_deref(), query.limit)?;
+    Ok(Json(keys::list(&state.control, &caller, page).await?.into()))
+}
+
+/// Read an API key
+#[utoipa::path(get, path = "/v1/keys/{id}", operation_id = "get_key", tag = "Keys", params(("id" = KeyId, Path)),
+    responses((status = 200, body = Key), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<KeyId>,
+) -> Result<Response, Problem> {
+    let key = keys::get(&state.control, &caller, id).await?;
+    let etag = key.etag;
+    Ok(found(key, etag))
+}
+
+/// Change an API key's name or end
+#[utoipa::path(patch, path = "/v1/keys/{id}", operation_id = "update_key", tag = "Keys", params(("id" = KeyId, Path)), request_body = UpdateKey,
+    responses((status = 200, body = Written<Key>), (status = 404, body = Problem), (status = 412, body = Problem)))]
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<KeyId>,
+    IfMatch(expected): IfMatch,
+    Strict(body): Strict<UpdateKey>,
+) -> Result<Response, Problem> {
+    let (key, revision) = keys::update(&state.control, &caller, id, body.name, body.expires_at, expected).await?;
+    Ok(changed(&state, key, revision).await)
+}
+
+/// Delete an API key
+///
+/// It stops working at once.
+#[utoipa::path(delete, path = "/v1/keys/{id}", operation_id = "delete_key", tag = "Keys", params(("id" = KeyId, Path)),
+    responses((status = 200, body = Effect), (status = 404, body = Problem)))]
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<KeyId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let revision = keys::delete(&state.control, &caller, id, expected).await?;
+    Ok(deleted(&state, revision).await)
+}

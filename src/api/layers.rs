@@ -1,0 +1,156 @@
+//! What every request passes through: log line, time limit, plain-HTTP rule, idempotency.
+
+use super::ApiState;
+use super::extract::too_large;
+use super::problem::Problem;
+use super::server::Peer;
+use crate::control::idempotency::{self, Begun};
+use crate::control::{Caller, Error};
+use crate::model::bounds;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::time::Instant;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Octets of an answer that is kept for its Idempotency-Key.
+const ANSWER_OCTETS: usize = 4 * 1024 * 1024;
+
+/// One log line a request, an id for it, and an end to its time.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = format!("{:016x}", rand::random::<u64>());
+    let method = request.method().clone();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_string());
+    let mut response = match tokio::time::timeout(bounds::HTTP_REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable().into_response(),
+    };
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let route = response.extensions().get::<Route>().map_or("-", |route| &route.path).to_owned();
+    let caller = response.extensions().get::<Route>().and_then(|route| route.caller.clone()).unwrap_or_default();
+    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
+    tracing::info!(request = id, %method, route, status, ms, caller, peer, "http");
+    response
+}
+
+/// The pattern of the route, never the path itself (it may hold an address), and who called.
+#[derive(Clone)]
+struct Route {
+    path: String,
+    caller: Option<String>,
+}
+
+/// Notes which route answered.
+pub(super) async fn note_route(request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let caller = request.extensions().get::<Caller>().map(|caller| caller.id.to_string());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Route { path, caller });
+    response
+}
+
+/// Passwords and tokens come over TLS or from this machine, unless the settings say that a proxy does TLS.
+pub(super) async fn require_tls(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let open = matches!(request.uri().path(), "/healthz" | "/readyz");
+    let peer = request.extensions().get::<Peer>();
+    let safe = peer.is_none_or(|peer| peer.tls || peer.address.ip().to_canonical().is_loopback());
+    if open || safe || state.plain_http {
+        return next.run(request).await;
+    }
+    let detail = "use https:// on this same port; a proxy that does TLS needs plain_http = \"always\" in the settings";
+    Problem::new(StatusCode::FORBIDDEN, "tls_required", "TLS is required", detail).into_response()
+}
+
+/// The same key and request gets the same answer, done once.
+pub(super) async fn once(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let writes = matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let caller = request.extensions().get::<Caller>().cloned();
+    match (key, caller) {
+        (Some(key), Some(caller)) if writes => match run_once(&state, &caller, &key, request, next).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        },
+        _ => next.run(request).await,
+    }
+}
+
+async fn run_once(
+    state: &ApiState,
+    caller: &Caller,
+    key: &str,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if key.is_empty() || key.len() > 255 {
+        return Err(Problem::field("Idempotency-Key", "invalid", "must have 1 to 255 visible characters"));
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
+    let mut hasher = blake3::Hasher::new();
+    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let hash = hasher.finalize();
+    match idempotency::begin(&state.control, &state.seal, caller, key, hash.as_bytes()).await? {
+        Begun::Fresh => {}
+        Begun::Answered(status, kept) => return restore(status, &kept),
+        Begun::Running => {
+            let detail = "a request with this Idempotency-Key is still running";
+            return Err(Problem::new(StatusCode::CONFLICT, "running", "Still running", detail));
+        }
+        Begun::Mismatch => {
+            let detail = "was used for another request";
+            return Err(Problem::field("Idempotency-Key", "reused", detail));
+        }
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    keep(state, caller, key, response).await
+}
+
+/// Keeps an answer under its key; failures of ours are not kept, so that the request can be tried again.
+async fn keep(state: &ApiState, caller: &Caller, key: &str, response: Response) -> Result<Response, Problem> {
+    if response.status().is_server_error() {
+        idempotency::release(&state.control, caller, key).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, ANSWER_OCTETS).await.map_err(|_| Problem::unavailable())?;
+    let header = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let mut kept = Vec::new();
+    for name in KEPT_HEADERS {
+        kept.extend_from_slice(header(name).as_bytes());
+        kept.push(b'\n');
+    }
+    kept.extend_from_slice(&body);
+    idempotency::finish(&state.control, &state.seal, caller, key, parts.status.as_u16(), &kept).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+
+/// A kept answer: a line a header, then the body.
+fn restore(status: u16, kept: &[u8]) -> Result<Response, Problem> {
+    let broken = || Problem::from(Error::Internal("a kept answer is broken".into()));
+    let mut rest = kept;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| broken())?;
+    for name in KEPT_HEADERS {
+        let end = rest.iter().position(|o| *o == b'\n').ok_or_else(broken)?;
+        let (value, after) = rest.split_at(end);
+        if !value.is_empty() {
+            response.headers_mut().insert(name, HeaderValue::from_bytes(value).map_err(|_| broken())?);
+        }
+        rest = after.get(1..).unwrap_or_default();
+    }
+    response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    *response.body_mut() = Body::from(Bytes::copy_from_slice(rest));
+    Ok(response)
+}

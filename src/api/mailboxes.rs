@@ -1,0 +1,258 @@
+//! Mailboxes over HTTP, with their usage and last logins.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{IfMatch, Of, Params, Strict, nullable};
+use super::page::{PageOf, page};
+use super::problem::Problem;
+use super::protocols::PatchProtocols;
+use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::Paged;
+use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
+use crate::control::passwords::NewPassword;
+use crate::model::ids::{DomainId, MailboxId, TenantId};
+use crate::model::{EmailAddress, Quota};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// Limits to set; `null` is no limit.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaBody {
+    /// Octets.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>, example = 1073741824)]
+    bytes: Option<Option<u64>>,
+    /// Messages.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>, example = 100000)]
+    messages: Option<Option<u64>>,
+}
+
+/// A mailbox to create.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateMailbox {
+    /// Its address, in a domain of yours.
+    #[schema(value_type = String, example = "alice@example.org")]
+    address: EmailAddress,
+    /// The person's or purpose's name.
+    #[serde(default)]
+    #[schema(example = "Alice")]
+    name: String,
+    /// The password; without one nobody can sign in yet.
+    #[schema(example = "correct horse battery staple")]
+    password: Option<String>,
+    /// Instead of a password: another system's hash, with its scheme ({ARGON2ID}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}).
+    #[schema(example = json!(null))]
+    password_hash: Option<String>,
+    /// Its limits.
+    #[serde(default)]
+    quota: QuotaBody,
+    /// What it says about protocols; `inherit` where nothing is said.
+    #[serde(default)]
+    protocols: PatchProtocols,
+}
+
+/// A change of a mailbox: what is absent stays.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateMailbox {
+    /// Another address, in a domain of the same tenant: the mail stays, sessions end.
+    #[schema(value_type = Option<String>, example = json!(null))]
+    address: Option<EmailAddress>,
+    /// The person's or purpose's name.
+    #[schema(example = "Alice B.")]
+    name: Option<String>,
+    /// Another password: ends every session of the mailbox.
+    #[schema(example = "another horse battery staple")]
+    password: Option<String>,
+    /// Instead of a password: another system's hash.
+    #[schema(example = json!(null))]
+    password_hash: Option<String>,
+    /// Its limits.
+    #[serde(default)]
+    quota: QuotaBody,
+}
+
+/// What a mailbox holds.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct UsageView {
+    /// Octets.
+    #[schema(example = 5242880)]
+    bytes: u64,
+    /// Messages.
+    #[schema(example = 42)]
+    messages: u64,
+}
+
+/// A mailbox and what it holds.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct MailboxView {
+    /// The mailbox.
+    #[serde(flatten)]
+    mailbox: Mailbox,
+    /// What it holds.
+    usage: UsageView,
+}
+
+/// The last login by each protocol.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Logins {
+    /// One entry a protocol that was used.
+    items: Vec<LastLogin>,
+}
+
+/// Which mailboxes, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MailboxQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only mailboxes of this domain.
+    domain: Option<DomainId>,
+    /// Only mailboxes of this tenant and below.
+    tenant: Option<TenantId>,
+}
+
+/// Mailboxes with what they hold, in their order.
+async fn with_usage(state: &ApiState, mailboxes: Vec<Mailbox>) -> Result<Vec<MailboxView>, Problem> {
+    let ids: Vec<MailboxId> = mailboxes.iter().map(|mailbox| mailbox.id).collect();
+    let usages = state.store.usages(&ids).await.map_err(|error| {
+        tracing::warn!(%error, "usage cannot be read");
+        Problem::unavailable()
+    })?;
+    let view = |(mailbox, usage): (Mailbox, crate::model::Usage)| MailboxView {
+        mailbox,
+        usage: UsageView { bytes: usage.bytes, messages: usage.messages },
+    };
+    Ok(mailboxes.into_iter().zip(usages).map(view).collect())
+}
+
+async fn one_with_usage(state: &ApiState, mailbox: Mailbox) -> Result<MailboxView, Problem> {
+    with_usage(state, vec![mailbox]).await?.pop().ok_or_else(Problem::not_found)
+}
+
+/// Create a mailbox
+#[utoipa::path(post, path = "/v1/mailboxes", operation_id = "create_mailbox", tag = "Mailboxes", request_body = CreateMailbox,
+    responses((status = 201, body = Written<MailboxView>), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Strict(body): Strict<CreateMailbox>,
+) -> Result<Response, Problem> {
+    let new = NewMailbox {
+        address: body.address,
+        name: body.name,
+        password: NewPassword { password: body.password, password_hash: body.password_hash },
+        quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
+        protocols: body.protocols.into(),
+    };
+    let (mailbox, revision) = mailboxes::create(&state.control, &caller, new).await?;
+    let location = format!("/v1/mailboxes/{}", mailbox.id);
+    let view = one_with_usage(&state, mailbox).await?;
+    Ok(created(&state, location, view, revision).await)
+}
+
+/// List mailboxes
+#[utoipa::path(get, path = "/v1/mailboxes", operation_id = "list_mailboxes", tag = "Mailboxes", params(MailboxQuery),
+    responses((status = 200, body = PageOf<MailboxView>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<MailboxQuery>,
+) -> Result<Json<PageOf<MailboxView>>, Problem> {
+    let page = page(query.cursor.as_deref(), query.limit)?;
+    let Paged { items, next } = mailboxes::list(&state.control, &caller, query.domain, query.tenant, page).await?;
+    Ok(Json(Paged { items: with_usage(&state, items).await?, next }.into()))
+}
+
+/// Read a mailbox
+#[utoipa::path(get, path = "/v1/mailboxes/{id}", operation_id = "get_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path)),
+    responses((status = 200, body = MailboxView), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+) -> Result<Response, Problem> {
+    let mailbox = mailboxes::get(&state.control, &caller, id).await?;
+    let etag = mailbox.etag;
+    Ok(found(one_with_usage(&state, mailbox).await?, etag))
+}
+
+/// Read a mailbox by its address
+#[utoipa::path(get, path = "/v1/mailboxes/by-address/{address}", operation_id = "get_mailbox_by_address", tag = "Mailboxes", params(("address" = String, Path, example = "alice@example.org")),
+    responses((status = 200, body = MailboxView), (status = 404, body = Problem)))]
+pub(super) async fn get_by_address(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(address): Of<EmailAddress>,
+) -> Result<Response, Problem> {
+    let mailbox = mailboxes::get_by_address(&state.control, &caller, &address).await?;
+    let etag = mailbox.etag;
+    Ok(found(one_with_usage(&state, mailbox).await?, etag))
+}
+
+/// Change a mailbox
+#[utoipa::path(patch, path = "/v1/mailboxes/{id}", operation_id = "update_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path)), request_body = UpdateMailbox,
+    responses((status = 200, body = Written<MailboxView>), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+    IfMatch(expected): IfMatch,
+    Strict(body): Strict<UpdateMailbox>,
+) -> Result<Response, Problem> {
+    let patch = MailboxPatch {
+        address: body.address,
+        name: body.name,
+        password: NewPassword { password: body.password, password_hash: body.password_hash },
+        quota_bytes: body.quota.bytes,
+        quota_messages: body.quota.messages,
+    };
+    let (mailbox, revision) = mailboxes::update(&state.control, &caller, id, patch, expected).await?;
+    let view = one_with_usage(&state, mailbox).await?;
+    Ok(changed(&state, view, revision).await)
+}
+
+/// Delete a mailbox
+///
+/// Its sessions end at once, its mail goes soon after.
+#[utoipa::path(delete, path = "/v1/mailboxes/{id}", operation_id = "delete_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path)),
+    responses((status = 200, body = Effect), (status = 404, body = Problem)))]
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let revision = mailboxes::delete(&state.control, &caller, id, expected).await?;
+    Ok(deleted(&state, revision).await)
+}
+
+/// Read what a mailbox holds
+#[utoipa::path(get, path = "/v1/mailboxes/{id}/usage", operation_id = "get_mailbox_usage", tag = "Mailboxes", params(("id" = MailboxId, Path)),
+    responses((status = 200, body = UsageView), (status = 404, body = Problem)))]
+pub(super) async fn usage(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+) -> Result<Json<UsageView>, Problem> {
+    let mailbox = mailboxes::get(&state.control, &caller, id).await?;
+    Ok(Json(one_with_usage(&state, mailbox).await?.usage))
+}
+
+/// Read a mailbox's last login by each protocol
+#[utoipa::path(get, path = "/v1/mailboxes/{id}/logins", operation_id = "list_mailbox_logins", tag = "Mailboxes", params(("id" = MailboxId, Path)),
+    responses((status = 200, body = Logins), (status = 404, body = Problem)))]
+pub(super) async fn logins(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+) -> Result<Json<Logins>, Problem> {
+    Ok(Json(Logins { items: mailboxes::last_logins(&state.control, &caller, id).await? }))
+}

@@ -1,0 +1,144 @@
+//! Problems (RFC 9457): the only place that knows which status an error has.
+//!
+//! Internal text never leaves: it is logged here, once. Invariant: what a caller may not
+//! see has the very octets of what is not there.
+
+use crate::control::{Error, FieldError};
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A field that is wrong.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct ProblemField {
+    /// JSON pointer (RFC 6901) into the request's body, or the name of a query parameter.
+    #[schema(example = "/address")]
+    pub pointer: String,
+    /// A stable word for programs.
+    #[schema(example = "unknown_domain")]
+    pub code: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// Why a request was not done (RFC 9457).
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs/problems#not_found")]
+    pub kind: String,
+    /// The kind in words.
+    #[schema(example = "Not found")]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// What is wrong this time.
+    pub detail: String,
+    /// A stable word for programs.
+    #[schema(example = "not_found")]
+    pub code: String,
+    /// The fields that are wrong, all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/docs/problems#{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Nobody, or nobody that we know, calls.
+    pub fn unauthenticated() -> Self {
+        let detail = "sign in at /v1/sign-in, or send an API key: Authorization: Bearer …";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in", detail)
+    }
+
+    /// It is not there, or not for this caller.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such object")
+    }
+
+    /// Fields are wrong.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "Wrong fields",
+            "some fields are wrong: see errors; nothing was done",
+        );
+        problem.errors = errors
+            .into_iter()
+            .map(|e| ProblemField { pointer: e.pointer, code: e.code.to_owned(), detail: e.detail })
+            .collect();
+        problem
+    }
+
+    /// One field is wrong.
+    pub fn field(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError::new(pointer, code, detail)])
+    }
+
+    /// For the moment it cannot be done.
+    pub fn unavailable() -> Self {
+        let detail = "the server cannot do this now, try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", detail)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(errors) => Self::invalid(errors),
+            Error::NotFound => Self::not_found(),
+            Error::AlreadyExists(_) => Self::new(StatusCode::CONFLICT, "already_exists", "Taken", error.to_string()),
+            Error::InUse(_) => Self::new(StatusCode::CONFLICT, "in_use", "Still in use", error.to_string()),
+            Error::NotAllowed(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", "Not allowed", error.to_string()),
+            Error::Stale => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "stale", "Changed since it was read", error.to_string())
+            }
+            Error::SignInRefused => {
+                Self::new(StatusCode::UNAUTHORIZED, "sign_in_refused", "Sign-in refused", error.to_string())
+            }
+            Error::Throttled => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many attempts", error.to_string())
+            }
+            Error::Unavailable(text) => {
+                tracing::warn!(error = text, "a request could not be done");
+                Self::unavailable()
+            }
+            Error::Internal(text) => {
+                tracing::error!(error = text, "a request failed");
+                let detail = "the server failed; the log has the reason under this request's id";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Server error", detail)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §11.6.1: a 401 names how to authenticate.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"facteur\""));
+        }
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            // RFC 9110 §10.2.3, in seconds.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

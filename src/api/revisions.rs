@@ -1,0 +1,49 @@
+//! Revisions over HTTP: who changed what, when, before and after.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{Of, Params};
+use super::page::{PageOf, cursor, limit, place};
+use super::problem::Problem;
+use crate::control::revisions::{self, RevisionView};
+use axum::Json;
+use axum::extract::State;
+
+/// Which revisions, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RevisionQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only revisions of the object with this id.
+    object: Option<String>,
+}
+
+/// List revisions
+///
+/// Newest first, of all objects in your tenant and below.
+#[utoipa::path(get, path = "/v1/revisions", operation_id = "list_revisions", tag = "Revisions", params(RevisionQuery),
+    responses((status = 200, body = PageOf<RevisionView>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<RevisionQuery>,
+) -> Result<Json<PageOf<RevisionView>>, Problem> {
+    let (before, size) = (place(query.cursor.as_deref())?, limit(query.limit)?);
+    let (items, next) = revisions::list(&state.control, &caller, query.object.as_deref(), before, size).await?;
+    Ok(Json(PageOf { items, next_cursor: next.map(cursor) }))
+}
+
+/// Read a revision
+#[utoipa::path(get, path = "/v1/revisions/{number}", operation_id = "get_revision", tag = "Revisions", params(("number" = i64, Path, example = 42)),
+    responses((status = 200, body = RevisionView), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(number): Of<i64>,
+) -> Result<Json<RevisionView>, Problem> {
+    Ok(Json(revisions::get(&state.control, &caller, number).await?))
+}

@@ -1,0 +1,129 @@
+//! Sign-in, refresh, sign-out, and who the caller is.
+
+use super::ApiState;
+use super::caller::{Bearer, Permit};
+use super::extract::Strict;
+use super::problem::Problem;
+use super::server::Peer;
+use crate::control::sign_in::{self, SignedIn};
+use crate::model::Role;
+use crate::model::ids::TenantId;
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A name and password.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInRequest {
+    /// A user's name, or a mailbox's address.
+    #[schema(example = "operator")]
+    name: String,
+    /// The password.
+    #[schema(example = "correct horse battery staple")]
+    password: String,
+}
+
+/// A refresh token.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The newest one; each is exchanged once.
+    #[schema(example = "q0…")]
+    refresh_token: String,
+}
+
+/// Tokens of a sign-in (RFC 6749 §5.1 has the names).
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub struct TokensView {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 600)]
+    expires_in: i64,
+    /// Exchange it at `/v1/sign-in/refresh`; kept secret, used once.
+    refresh_token: String,
+}
+
+impl From<SignedIn> for TokensView {
+    fn from(signed_in: SignedIn) -> Self {
+        Self {
+            access_token: signed_in.access_token,
+            token_type: "Bearer",
+            expires_in: signed_in.expires_in,
+            refresh_token: signed_in.refresh_token,
+        }
+    }
+}
+
+/// Who calls.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub struct Me {
+    /// The id of the user, key or mailbox.
+    #[schema(example = "usr_0c3kz9w4t1q8m")]
+    id: String,
+    /// Its tenant.
+    tenant: TenantId,
+    /// The tenant's name.
+    tenant_name: String,
+    /// What it may do there.
+    role: Role,
+    /// True for a key that may only read.
+    read_only: bool,
+}
+
+/// Sign in
+///
+/// Failed attempts are counted with those of the mail protocols; too many from one network are answered with 429.
+#[utoipa::path(post, path = "/v1/sign-in", operation_id = "sign_in", tag = "Sign-in", security(()), request_body = SignInRequest,
+    responses((status = 200, body = TokensView), (status = 401, body = Problem), (status = 429, body = Problem)))]
+pub(super) async fn sign_in(
+    State(state): State<ApiState>,
+    peer: Option<Extension<Peer>>,
+    Strict(body): Strict<SignInRequest>,
+) -> Result<Json<TokensView>, Problem> {
+    let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
+    let signed_in = state.sign_in.password(&body.name, &body.password, from).await?;
+    Ok(Json(signed_in.into()))
+}
+
+/// Exchange a refresh token
+///
+/// An exchanged token that comes back ends the whole sign-in: one of the two who have it stole it.
+#[utoipa::path(post, path = "/v1/sign-in/refresh", operation_id = "refresh", tag = "Sign-in", security(()), request_body = RefreshRequest,
+    responses((status = 200, body = TokensView), (status = 401, body = Problem)))]
+pub(super) async fn refresh(
+    State(state): State<ApiState>,
+    Strict(body): Strict<RefreshRequest>,
+) -> Result<Json<TokensView>, Problem> {
+    Ok(Json(state.sign_in.refresh(&body.refresh_token).await?.into()))
+}
+
+/// Sign out
+///
+/// Ends the sign-in that the access token belongs to; its tokens stop working at once.
+#[utoipa::path(post, path = "/v1/sign-out", operation_id = "sign_out", tag = "Sign-in", responses((status = 204), (status = 401, body = Problem)))]
+pub(super) async fn sign_out(
+    State(state): State<ApiState>,
+    _: Permit,
+    Bearer(token): Bearer,
+) -> Result<StatusCode, Problem> {
+    state.sign_in.sign_out(&token.unwrap_or_default()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who calls
+#[utoipa::path(get, path = "/v1/me", operation_id = "get_me", tag = "Sign-in", responses((status = 200, body = Me), (status = 401, body = Problem)))]
+pub(super) async fn me(State(state): State<ApiState>, Permit(caller): Permit) -> Result<Json<Me>, Problem> {
+    let tenant_name = sign_in::tenant_name(&state.control, &caller).await?;
+    Ok(Json(Me {
+        id: caller.id.to_string(),
+        tenant: caller.tenant,
+        tenant_name,
+        role: caller.role,
+        read_only: caller.read_only,
+    }))
+}

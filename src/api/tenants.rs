@@ -1,0 +1,118 @@
+//! Tenants over HTTP.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{IfMatch, Of, Params, Strict};
+use super::page::{PageOf, page};
+use super::problem::Problem;
+use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::tenants::{self, NewTenant, Tenant};
+use crate::model::TenantKind;
+use crate::model::ids::TenantId;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// A tenant to create.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTenant {
+    /// Its name.
+    #[schema(example = "Example Hosting")]
+    name: String,
+    /// `reseller` or `customer`.
+    #[schema(example = "customer")]
+    kind: TenantKind,
+    /// The tenant above; your own when none is named.
+    #[serde(default)]
+    parent: Option<TenantId>,
+}
+
+/// A change of a tenant: what is absent stays.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTenant {
+    /// Another name.
+    #[schema(example = "Example Hosting Ltd")]
+    name: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// `next_cursor` of the page before.
+    pub(super) cursor: Option<String>,
+    /// Items, 1 to 1000.
+    pub(super) limit: Option<usize>,
+}
+
+/// Create a tenant
+#[utoipa::path(post, path = "/v1/tenants", operation_id = "create_tenant", tag = "Tenants", request_body = CreateTenant,
+    responses((status = 201, body = Written<Tenant>), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Strict(body): Strict<CreateTenant>,
+) -> Result<Response, Problem> {
+    let new = NewTenant { name: body.name, kind: body.kind, parent: body.parent };
+    let (tenant, revision) = tenants::create(&state.control, &caller, new).await?;
+    Ok(created(&state, format!("/v1/tenants/{}", tenant.id), tenant, revision).await)
+}
+
+/// List tenants
+///
+/// Your own and all below it.
+#[utoipa::path(get, path = "/v1/tenants", operation_id = "list_tenants", tag = "Tenants", params(ListQuery),
+    responses((status = 200, body = PageOf<Tenant>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<PageOf<Tenant>>, Problem> {
+    let page = page(query.cursor.as_deref(), query.limit)?;
+    Ok(Json(tenants::list(&state.control, &caller, page).await?.into()))
+}
+
+/// Read a tenant
+#[utoipa::path(get, path = "/v1/tenants/{id}", operation_id = "get_tenant", tag = "Tenants", params(("id" = TenantId, Path)),
+    responses((status = 200, body = Tenant), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<TenantId>,
+) -> Result<Response, Problem> {
+    let tenant = tenants::get(&state.control, &caller, id).await?;
+    let etag = tenant.etag;
+    Ok(found(tenant, etag))
+}
+
+/// Change a tenant
+#[utoipa::path(patch, path = "/v1/tenants/{id}", operation_id = "update_tenant", tag = "Tenants", params(("id" = TenantId, Path)), request_body = UpdateTenant,
+    responses((status = 200, body = Written<Tenant>), (status = 404, body = Problem), (status = 412, body = Problem)))]
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<TenantId>,
+    IfMatch(expected): IfMatch,
+    Strict(body): Strict<UpdateTenant>,
+) -> Result<Response, Problem> {
+    let (tenant, revision) = tenants::update(&state.control, &caller, id, body.name, expected).await?;
+    Ok(changed(&state, tenant, revision).await)
+}
+
+/// Delete a tenant
+///
+/// Only one that has no tenants, users, keys or domains left.
+#[utoipa::path(delete, path = "/v1/tenants/{id}", operation_id = "delete_tenant", tag = "Tenants", params(("id" = TenantId, Path)),
+    responses((status = 200, body = Effect), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<TenantId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let revision = tenants::delete(&state.control, &caller, id, expected).await?;
+    Ok(deleted(&state, revision).await)
+}

@@ -1,0 +1,108 @@
+//! Users over HTTP.
+
+use super::ApiState;
+use super::caller::Permit;
+use super::extract::{IfMatch, Of, Params, Strict};
+use super::page::{PageOf, page};
+use super::problem::Problem;
+use super::tenants::ListQuery;
+use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::passwords::NewPassword;
+use crate::control::users::{self, User};
+use crate::model::ids::{TenantId, UserId};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// A user to create.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// The name to sign in with: letters, digits, dots, hyphens, underscores.
+    #[schema(example = "alice")]
+    name: String,
+    /// The password.
+    #[schema(example = "correct horse battery staple")]
+    password: String,
+    /// The tenant; your own when none is named. The user's role is the tenant's kind.
+    #[serde(default)]
+    tenant: Option<TenantId>,
+}
+
+/// A change of a user: what is absent stays.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    /// Another name.
+    #[schema(example = "alice.b")]
+    name: Option<String>,
+    /// Another password: signs the user out everywhere.
+    #[schema(example = "another horse battery staple")]
+    password: Option<String>,
+}
+
+/// Create a user
+#[utoipa::path(post, path = "/v1/users", operation_id = "create_user", tag = "Users", request_body = CreateUser,
+    responses((status = 201, body = Written<User>), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Strict(body): Strict<CreateUser>,
+) -> Result<Response, Problem> {
+    let password = NewPassword { password: Some(body.password), password_hash: None };
+    let (user, revision) = users::create(&state.control, &caller, body.tenant, &body.name, password).await?;
+    Ok(created(&state, format!("/v1/users/{}", user.id), user, revision).await)
+}
+
+/// List users
+#[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "Users", params(ListQuery),
+    responses((status = 200, body = PageOf<User>)))]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<PageOf<User>>, Problem> {
+    let page = page(query.cursor.as_deref(), query.limit)?;
+    Ok(Json(users::list(&state.control, &caller, page).await?.into()))
+}
+
+/// Read a user
+#[utoipa::path(get, path = "/v1/users/{id}", operation_id = "get_user", tag = "Users", params(("id" = UserId, Path)),
+    responses((status = 200, body = User), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<UserId>,
+) -> Result<Response, Problem> {
+    let user = users::get(&state.control, &caller, id).await?;
+    let etag = user.etag;
+    Ok(found(user, etag))
+}
+
+/// Change a user
+#[utoipa::path(patch, path = "/v1/users/{id}", operation_id = "update_user", tag = "Users", params(("id" = UserId, Path)), request_body = UpdateUser,
+    responses((status = 200, body = Written<User>), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<UserId>,
+    IfMatch(expected): IfMatch,
+    Strict(body): Strict<UpdateUser>,
+) -> Result<Response, Problem> {
+    let password = NewPassword { password: body.password, password_hash: None };
+    let (user, revision) = users::update(&state.control, &caller, id, body.name, password, expected).await?;
+    Ok(changed(&state, user, revision).await)
+}
+
+/// Delete a user
+#[utoipa::path(delete, path = "/v1/users/{id}", operation_id = "delete_user", tag = "Users", params(("id" = UserId, Path)),
+    responses((status = 200, body = Effect), (status = 404, body = Problem)))]
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<UserId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let revision = users::delete(&state.control, &caller, id, expected).await?;
+    Ok(deleted(&state, revision).await)
+}
