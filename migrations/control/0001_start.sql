@@ -1,5 +1,5 @@
 -- The control plane. One text for both databases: the SQLite arm reads BIGINT PRIMARY KEY as its
--- rowid and BYTEA as BLOB. Times are Unix milliseconds. `revision` is the change that last wrote the row.
+-- rowid, BYTEA as BLOB, and orders text by octets as COLLATE "C" says for ranges of paths. Times are Unix milliseconds. `revision` is the change that last wrote the row.
 
 -- One row: the number of the newest revision. Its row lock puts the writers of all nodes in order.
 CREATE TABLE revision_head (
@@ -15,7 +15,7 @@ CREATE TABLE revisions (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     -- The tenant that the object belongs to, as a path: who may read this revision.
-    path TEXT NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
     before_json TEXT,
     after_json TEXT,
     touches TEXT NOT NULL
@@ -27,7 +27,7 @@ CREATE INDEX revisions_by_object ON revisions (object, number);
 CREATE TABLE tenants (
     id BIGINT PRIMARY KEY,
     parent_id BIGINT REFERENCES tenants (id),
-    path TEXT NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('operator', 'reseller', 'customer')),
     name TEXT NOT NULL,
     created_at BIGINT NOT NULL,
@@ -149,6 +149,8 @@ CREATE INDEX suspensions_by_domain ON suspensions (domain_id);
 CREATE TABLE api_sessions (
     id TEXT PRIMARY KEY,
     caller TEXT NOT NULL,
+    -- The caller's at the sign-in: it ends when the password changes, also if the two raced.
+    password_epoch BIGINT NOT NULL,
     token_hash BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,

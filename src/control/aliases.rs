@@ -78,8 +78,12 @@ async fn refuse_loop(tx: &mut Tx, address: &EmailAddress, targets: &[EmailAddres
                 let detail = "leads back to the alias itself";
                 return Err(Error::Invalid(vec![FieldError::new(format!("/targets/{index}"), "loop", detail)]));
             }
-            if !seen.insert(target.key().to_owned()) || seen.len() > bounds::ALIAS_FAN_OUT {
+            if !seen.insert(target.key().to_owned()) {
                 continue;
+            }
+            if seen.len() > bounds::ALIAS_FAN_OUT {
+                let detail = format!("may come to at most {} addresses", bounds::ALIAS_FAN_OUT);
+                return Err(Error::field("/targets", "too_many", detail));
             }
             let alias = rows::find_by_key(tx, target.key()).await?;
             next.extend(alias.into_iter().flat_map(|alias| alias.targets).map(|target| (index, target)));

@@ -39,9 +39,10 @@ pub async fn begin(control: &Control, seal: &Seal, caller: &Caller, key: &str, r
     }
     if row.status == 0 && now - row.created_at > RUNNING_MS {
         rows::release(&mut tx, &who, key).await?;
-        rows::begin(&mut tx, &who, key, request_hash, now).await?;
+        // Another may have taken it over just now.
+        let taken = rows::begin(&mut tx, &who, key, request_hash, now).await?;
         tx.commit().await?;
-        return Ok(Begun::Fresh);
+        return Ok(if taken { Begun::Fresh } else { Begun::Running });
     }
     if row.status == 0 {
         return Ok(Begun::Running);

@@ -3,6 +3,7 @@
 //! Failures are counted with those of the mail protocols. Invariant: an access token admits only while its
 //! sign-in stands, and one refresh token is exchanged once.
 
+use super::users::parse_name;
 use super::{Caller, CallerId, Control, Error, Result};
 use crate::auth::tokens::{self, Claims, Tokens};
 use crate::auth::{Throttle, seal::Seal};
@@ -37,6 +38,21 @@ pub struct SignIn {
 struct Subject {
     caller: Caller,
     password_hash: Option<String>,
+    password_epoch: i64,
+}
+
+impl Subject {
+    fn user(row: &users::UserRow) -> Self {
+        let (id, role) = (CallerId::User(row.id), row.role);
+        let caller = Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false };
+        Self { caller, password_hash: Some(row.password_hash.clone()), password_epoch: row.password_epoch }
+    }
+
+    fn mailbox(row: &mailboxes::MailboxRow) -> Self {
+        let (id, role) = (CallerId::Mailbox(row.id), Role::MailboxUser);
+        let caller = Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false };
+        Self { caller, password_hash: row.password_hash.clone(), password_epoch: row.password_epoch }
+    }
 }
 
 impl SignIn {
@@ -59,7 +75,7 @@ impl SignIn {
         match subject.filter(|_| right) {
             Some(subject) => {
                 self.throttle.succeeded(&subject_key, peer, now);
-                self.begin(subject.caller).await
+                self.begin(subject).await
             }
             None => {
                 self.throttle.failed(&subject_key, peer, now);
@@ -72,19 +88,20 @@ impl SignIn {
         let mut tx = self.control.db.read().await?;
         if let Ok(address) = name.parse::<EmailAddress>() {
             let row = mailboxes::find_by_key(&mut tx, address.key()).await?;
-            return Ok(row.map(|row| Subject { password_hash: row.password_hash.clone(), caller: of_mailbox(&row) }));
+            return Ok(row.as_ref().map(Subject::mailbox));
         }
-        let row = users::find_by_name(&mut tx, &name.to_ascii_lowercase()).await?;
-        Ok(row.map(|row| Subject { password_hash: Some(row.password_hash.clone()), caller: of_user(&row) }))
+        let Ok(name) = parse_name(name) else { return Ok(None) };
+        Ok(users::find_by_name(&mut tx, &name).await?.as_ref().map(Subject::user))
     }
 
-    async fn begin(&self, caller: Caller) -> Result<SignedIn> {
+    async fn begin(&self, Subject { caller, password_epoch, .. }: Subject) -> Result<SignedIn> {
         let now = self.control.now_ms();
         let session = tokens::random_text();
         let refresh = format!("{session}.{}", tokens::random_text());
         let row = ApiSessionRow {
             id: session.clone(),
             caller: caller.id.to_string(),
+            password_epoch,
             token_hash: tokens::token_hash(&refresh),
             created_at: now,
             expires_at: now + tokens::REFRESH_SECONDS * 1000,
@@ -107,6 +124,10 @@ impl SignIn {
     /// from one of the two who have it: the whole sign-in ends.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn> {
         let session = token.split_once('.').map_or("", |(session, _)| session);
+        // What we never made is not asked of the database, which would take offence at some of it.
+        if !session.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Err(Error::SignInRefused);
+        }
         let now = self.control.now_ms();
         let mut tx = self.control.db.write().await?;
         let row = api_sessions::find(&mut tx, session).await?.ok_or(Error::SignInRefused)?;
@@ -121,7 +142,7 @@ impl SignIn {
             tx.commit().await?;
             return Err(Error::SignInRefused);
         }
-        let caller = find_caller(&mut tx, &row.caller).await?.ok_or(Error::SignInRefused)?;
+        let caller = find_caller(&mut tx, &row).await?.ok_or(Error::SignInRefused)?;
         tx.commit().await?;
         self.answer(caller, session, new)
     }
@@ -149,7 +170,7 @@ impl SignIn {
         let mut tx = self.control.db.read().await?;
         let Some(session) = api_sessions::find(&mut tx, &claims.sid).await? else { return Ok(None) };
         let stands = !session.revoked && session.caller == claims.sub && session.expires_at > self.control.now_ms();
-        if stands { find_caller(&mut tx, &claims.sub).await } else { Ok(None) }
+        if stands { find_caller(&mut tx, &session).await } else { Ok(None) }
     }
 
     async fn by_key(&self, token: &str) -> Result<Option<Caller>> {
@@ -170,29 +191,24 @@ impl SignIn {
     }
 }
 
-/// The canonical name under which failures are counted.
+/// What failures on a name are counted under; what cannot be a name is counted together, and kept short.
 fn subject_key(name: &str) -> String {
-    name.parse::<EmailAddress>().map_or_else(|_| name.to_ascii_lowercase(), |address| address.key().to_owned())
-}
-
-fn of_user(row: &users::UserRow) -> Caller {
-    Caller { id: CallerId::User(row.id), tenant: row.tenant, path: row.path.clone(), role: row.role, read_only: false }
-}
-
-fn of_mailbox(row: &mailboxes::MailboxRow) -> Caller {
-    let (id, role) = (CallerId::Mailbox(row.id), Role::MailboxUser);
-    Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false }
-}
-
-/// The caller of an id as it is now: with the role and tenant of this moment.
-async fn find_caller(tx: &mut Tx, id: &str) -> Result<Option<Caller>> {
-    if let Ok(id) = id.parse::<UserId>() {
-        return Ok(users::find(tx, id).await?.as_ref().map(of_user));
+    match name.parse::<EmailAddress>() {
+        Ok(address) => address.key().to_owned(),
+        Err(_) => parse_name(name).unwrap_or_default(),
     }
-    if let Ok(id) = id.parse::<MailboxId>() {
-        return Ok(mailboxes::find(tx, id).await?.as_ref().map(of_mailbox));
-    }
-    Ok(None)
+}
+
+/// The caller of a sign-in, while its password is the one that it was made with.
+async fn find_caller(tx: &mut Tx, session: &ApiSessionRow) -> Result<Option<Caller>> {
+    let subject = if let Ok(id) = session.caller.parse::<UserId>() {
+        users::find(tx, id).await?.as_ref().map(Subject::user)
+    } else if let Ok(id) = session.caller.parse::<MailboxId>() {
+        mailboxes::find(tx, id).await?.as_ref().map(Subject::mailbox)
+    } else {
+        None
+    };
+    Ok(subject.filter(|subject| subject.password_epoch == session.password_epoch).map(|subject| subject.caller))
 }
 
 async fn signing_key(control: &Control, seal: &Seal) -> Result<Vec<u8>> {

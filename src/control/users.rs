@@ -52,7 +52,7 @@ pub(super) fn role_of(kind: TenantKind) -> Role {
 }
 
 /// The canonical spelling of a user's name, or what is wrong with it.
-fn parse_name(name: &str) -> std::result::Result<String, FieldError> {
+pub(super) fn parse_name(name: &str) -> std::result::Result<String, FieldError> {
     let wrong = |detail: &str| FieldError::new("/name", "invalid_name", detail);
     // Names with an @ are mailboxes, which sign in too.
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');

@@ -9,6 +9,8 @@ pub struct ApiSessionRow {
     pub id: String,
     /// Who signed in: the id of a user or a mailbox.
     pub caller: String,
+    /// The caller's password epoch at the sign-in.
+    pub password_epoch: i64,
     /// SHA-256 of the refresh token that is valid now.
     pub token_hash: Vec<u8>,
     /// Unix milliseconds.
@@ -21,24 +23,27 @@ pub struct ApiSessionRow {
 
 /// A sign-in by its id.
 pub async fn find(tx: &mut Tx, id: &str) -> Result<Option<ApiSessionRow>> {
-    const SQL: &str = "SELECT id, caller, token_hash, created_at, expires_at, revoked FROM api_sessions WHERE id = $1";
+    const SQL: &str = "SELECT id, caller, password_epoch, token_hash, created_at, expires_at, revoked FROM api_sessions WHERE id = $1";
     let Some(row) = tx.one(SQL, &[id.into()]).await? else { return Ok(None) };
     Ok(Some(ApiSessionRow {
         id: row.get(0)?,
         caller: row.get(1)?,
-        token_hash: row.get(2)?,
-        created_at: row.get(3)?,
-        expires_at: row.get(4)?,
-        revoked: row.get::<i64>(5)? != 0,
+        password_epoch: row.get(2)?,
+        token_hash: row.get(3)?,
+        created_at: row.get(4)?,
+        expires_at: row.get(5)?,
+        revoked: row.get::<i64>(6)? != 0,
     }))
 }
 
 /// Adds a sign-in.
 pub async fn insert(tx: &mut Tx, session: &ApiSessionRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO api_sessions (id, caller, token_hash, created_at, expires_at, revoked) VALUES ($1, $2, $3, $4, $5, 0)";
+    const SQL: &str = "INSERT INTO api_sessions (id, caller, password_epoch, token_hash, created_at, expires_at, revoked) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0)";
     let args = [
         session.id.as_str().into(),
         session.caller.as_str().into(),
+        session.password_epoch.into(),
         session.token_hash.as_slice().into(),
         session.created_at.into(),
         session.expires_at.into(),

@@ -33,7 +33,10 @@ pub(super) async fn run(db: &Db) -> Result<()> {
 async fn script(tx: &mut Tx, text: &str) -> Result<()> {
     match tx {
         Tx::Lite(tx) => {
-            let text = text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").replace("BYTEA", "BLOB");
+            let text = text
+                .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+                .replace("BYTEA", "BLOB")
+                .replace(" COLLATE \"C\"", "");
             sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await?;
         }
         Tx::Pg(tx) => {

@@ -57,6 +57,12 @@ impl Cache {
         self.by_id.insert(config.id, config).await;
     }
 
+    /// Forgets a mailbox that was written without a revision.
+    pub async fn forget(&self, config: &MailboxConfig) {
+        self.by_id.invalidate(&config.id).await;
+        self.by_key.invalidate(config.address.key()).await;
+    }
+
     fn holds(&self, config: &MailboxConfig, now: i64) -> bool {
         if config.valid_until.is_some_and(|until| until <= now) {
             return false;

@@ -128,8 +128,8 @@ async fn apply(inner: &Inner, revision: Revision, touches: &[Touch]) -> Result<A
     let mut effect = Applied::default();
     for (mailbox, sessions) in concerned.into_iter().filter(|(_, sessions)| !sessions.is_empty()) {
         let now = inner.mailbox(mailbox).await?;
-        for session in sessions {
-            match verdict(&session, now.as_deref()) {
+        for session in sessions.iter().filter(|session| !session.is_ending()) {
+            match verdict(session, now.as_deref()) {
                 Some(reason) => effect.sessions_closed += u64::from(session.end(reason)),
                 None => effect.sessions_remaining += 1,
             }

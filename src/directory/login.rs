@@ -148,16 +148,18 @@ impl Login {
     fn strengthen(&self, mailbox: &MailboxConfig, password: &[u8]) {
         let imported = mailbox.password_hash.as_deref().is_some_and(is_imported);
         let Some(password) = std::str::from_utf8(password).ok().filter(|_| imported).map(str::to_owned) else { return };
-        let (login, id, epoch) = (self.clone(), mailbox.id, mailbox.password_epoch);
+        let (login, mailbox) = (self.clone(), mailbox.clone());
         tokio::spawn(async move {
             let Ok(hash) = login.passwords.hash(&password).await else { return };
             let written = async {
                 let mut tx = login.directory.inner().db.write().await?;
-                mailboxes::rehash(&mut tx, id, epoch, &hash).await?;
+                mailboxes::rehash(&mut tx, mailbox.id, mailbox.password_epoch, &hash).await?;
                 tx.commit().await
             };
-            if let Err(error) = written.await {
-                tracing::debug!(%error, "an imported hash stays as it is");
+            match written.await {
+                // Else every login would find the imported one in memory and do this again.
+                Ok(()) => login.directory.inner().cache.forget(&mailbox).await,
+                Err(error) => tracing::debug!(%error, "an imported hash stays as it is"),
             }
         });
     }

@@ -200,7 +200,7 @@ impl Registry {
     /// The sessions of a domain's mailboxes.
     pub fn of_domain(&self, domain: DomainId) -> Vec<(MailboxId, Vec<Arc<Entry>>)> {
         let sessions = self.sessions.lock();
-        let of_domain = |own: &&Vec<Arc<Entry>>| own.first().is_some_and(|entry| entry.domain == domain);
+        let of_domain = |own: &&Vec<Arc<Entry>>| own.iter().any(|entry| entry.domain == domain);
         sessions.iter().filter(|(_, own)| of_domain(own)).map(|(id, own)| (*id, own.clone())).collect()
     }
 }
@@ -229,6 +229,11 @@ impl Entry {
         let first = self.ending.set(reason).is_ok();
         self.woken.notify_waiters();
         first
+    }
+
+    /// Whether it has been told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.get().is_some()
     }
 
     fn info(&self) -> SessionInfo {

@@ -90,7 +90,7 @@ pub const SMTP_ERRORS: usize = 20;
 pub const SMTP_JUNK_COMMANDS: usize = 100;
 /// How deep aliases may point to aliases.
 pub const ALIAS_DEPTH: usize = 10;
-/// Mailboxes that one address may fan out to.
+/// Addresses that one alias may come to, through other aliases too.
 pub const ALIAS_FAN_OUT: usize = 1000;
 
 // --- IMAP ----------------------------------------------------------------------------

@@ -1,0 +1,185 @@
+//! Users, sign-ins and keys: who is recognised, and until when.
+
+use crate::bed::{Bed, PASSWORD, PEER, START, clear, invalid, new_mailbox, not_allowed, not_found};
+use facteur::auth::tokens::{ACCESS_SECONDS, REFRESH_SECONDS};
+use facteur::control::keys::{self, NewKey};
+use facteur::control::mailboxes::{self, MailboxPatch};
+use facteur::control::passwords::NewPassword;
+use facteur::control::{CallerId, Error, users};
+use facteur::model::{TenantKind, Timestamp, bounds};
+
+pub async fn names_of_users_are_given_once(bed: Bed) {
+    let control = &bed.control;
+    let (user, _) = users::create(control, &bed.operator, None, "Alice", clear(PASSWORD)).await.unwrap();
+    assert_eq!(user.name, "alice");
+    let (other, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD)).await.unwrap();
+    let again = users::create(control, &bed.operator, None, "ALICE", clear(PASSWORD)).await;
+    assert!(matches!(again, Err(Error::AlreadyExists(_))), "{:?}", again.err());
+    let renamed = users::update(control, &bed.operator, other.id, Some("alice".into()), clear(PASSWORD), None).await;
+    assert!(matches!(renamed, Err(Error::AlreadyExists(_))), "{:?}", renamed.err());
+    for bad in ["", "a@b.example", "a b", "a\0", &"a".repeat(65)] {
+        invalid(users::create(control, &bed.operator, None, bad, clear(PASSWORD)).await, "invalid_name");
+    }
+    for (password, code) in
+        [("short", "too_short"), ("eight\0octets", "control_character"), (&"x".repeat(257), "too_long")]
+    {
+        invalid(users::create(control, &bed.operator, None, "carol", clear(password)).await, code);
+    }
+    let nothing = NewPassword::default();
+    invalid(users::create(control, &bed.operator, None, "carol", nothing).await, "required");
+    not_allowed(users::delete(control, &bed.operator, operator(&bed), None).await);
+    users::delete(control, &bed.operator, user.id, None).await.unwrap();
+    not_found(users::get(control, &bed.operator, user.id).await);
+    users::create(control, &bed.operator, None, "alice", clear(PASSWORD)).await.unwrap();
+}
+
+fn operator(bed: &Bed) -> facteur::model::ids::UserId {
+    match bed.operator.id {
+        CallerId::User(id) => id,
+        other => panic!("{other}"),
+    }
+}
+
+pub async fn wrong_and_unknown_are_the_same(bed: Bed) {
+    let right = bed.sign_in.password("Operator", PASSWORD, PEER).await.unwrap();
+    assert_eq!(right.caller.id, bed.operator.id);
+    assert_eq!(bed.sign_in.recognise(&right.access_token).await.unwrap().unwrap().id, bed.operator.id);
+    bed.domain(&bed.operator, "signs.example").await;
+    mailboxes::create(&bed.control, &bed.operator, new_mailbox("none@signs.example")).await.unwrap();
+    for name in ["operator", "nobody", "nobody@signs.example", "none@signs.example", "", "a\0b", "a\0@signs.example"] {
+        let refused = bed.sign_in.password(name, "a wrong password", PEER).await;
+        assert!(matches!(refused, Err(Error::SignInRefused)), "{name:?}: {:?}", refused.err());
+    }
+    for token in ["", "x", "a.b.c", "fct_x", "fct_\0", "\0.\0"] {
+        assert!(bed.sign_in.recognise(token).await.unwrap().is_none());
+        assert!(matches!(bed.sign_in.refresh(token).await, Err(Error::SignInRefused)), "{token:?}");
+        bed.sign_in.sign_out(token).await.unwrap();
+    }
+}
+
+pub async fn guesses_are_throttled(bed: Bed) {
+    for _ in 0..bounds::FAILED_LOGINS_PER_MINUTE {
+        assert!(matches!(bed.sign_in.password("operator", "a guess", PEER).await, Err(Error::SignInRefused)));
+    }
+    assert!(matches!(bed.sign_in.password("operator", PASSWORD, PEER).await, Err(Error::Throttled)));
+    let elsewhere = [198, 51, 100, 1].into();
+    assert!(bed.sign_in.password("operator", PASSWORD, elsewhere).await.is_ok());
+    bed.clock.set(START + 60_000);
+    assert!(bed.sign_in.password("operator", PASSWORD, PEER).await.is_ok());
+}
+
+pub async fn a_refresh_token_is_exchanged_once(bed: Bed) {
+    let first = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
+    let second = bed.sign_in.refresh(&first.refresh_token).await.unwrap();
+    let third = bed.sign_in.refresh(&second.refresh_token).await.unwrap();
+    assert!(bed.sign_in.recognise(&third.access_token).await.unwrap().is_some());
+    // One of the two who have the first token is not who signed in.
+    assert!(matches!(bed.sign_in.refresh(&first.refresh_token).await, Err(Error::SignInRefused)));
+    for token in [&first, &second, &third] {
+        assert!(bed.sign_in.recognise(&token.access_token).await.unwrap().is_none());
+    }
+    assert!(matches!(bed.sign_in.refresh(&third.refresh_token).await, Err(Error::SignInRefused)));
+}
+
+pub async fn a_refresh_token_used_twice_at_once_ends_the_sign_in(bed: Bed) {
+    let other = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
+    for _ in 0..5 {
+        let token = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap().refresh_token;
+        let tries: Vec<_> = (0..4)
+            .map(|_| {
+                let (sign_in, token) = (bed.sign_in.clone(), token.clone());
+                tokio::spawn(async move { sign_in.refresh(&token).await })
+            })
+            .collect();
+        let mut exchanged = Vec::new();
+        for answer in tries {
+            exchanged.extend(answer.await.unwrap());
+        }
+        assert_eq!(exchanged.len(), 1);
+        assert!(bed.sign_in.recognise(&exchanged[0].access_token).await.unwrap().is_none());
+        assert!(bed.sign_in.refresh(&exchanged[0].refresh_token).await.is_err());
+    }
+    assert!(bed.sign_in.recognise(&other.access_token).await.unwrap().is_some(), "another sign-in goes on");
+}
+
+pub async fn a_sign_in_ends(bed: Bed) {
+    let out = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
+    let stays = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
+    bed.sign_in.sign_out(&out.access_token).await.unwrap();
+    assert!(bed.sign_in.recognise(&out.access_token).await.unwrap().is_none());
+    assert!(matches!(bed.sign_in.refresh(&out.refresh_token).await, Err(Error::SignInRefused)));
+    assert!(bed.sign_in.recognise(&stays.access_token).await.unwrap().is_some());
+
+    bed.clock.set(START + ACCESS_SECONDS * 1000);
+    assert!(bed.sign_in.recognise(&stays.access_token).await.unwrap().is_none(), "the access token's time is over");
+    let stays = bed.sign_in.refresh(&stays.refresh_token).await.unwrap();
+    assert!(bed.sign_in.recognise(&stays.access_token).await.unwrap().is_some());
+    bed.clock.set(START + ACCESS_SECONDS * 1000 + REFRESH_SECONDS * 1000);
+    assert!(matches!(bed.sign_in.refresh(&stays.refresh_token).await, Err(Error::SignInRefused)));
+    facteur::control::jobs::forget(&bed.control).await.unwrap();
+}
+
+pub async fn a_new_password_signs_out(bed: Bed) {
+    let control = &bed.control;
+    let (user, _) = users::create(control, &bed.operator, None, "alice", clear(PASSWORD)).await.unwrap();
+    let signed_in = bed.sign_in.password("alice", PASSWORD, PEER).await.unwrap();
+    users::update(control, &bed.operator, user.id, Some("alice2".into()), NewPassword::default(), None).await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_some(), "a new name signs nobody out");
+    users::update(control, &bed.operator, user.id, None, clear("another password"), None).await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
+    assert!(bed.sign_in.refresh(&signed_in.refresh_token).await.is_err());
+    assert!(bed.sign_in.password("alice2", PASSWORD, PEER).await.is_err());
+    let signed_in = bed.sign_in.password("alice2", "another password", PEER).await.unwrap();
+    users::delete(control, &bed.operator, user.id, None).await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
+
+    bed.domain(&bed.operator, "signs.example").await;
+    let mailbox = bed.mailbox_with_password(&bed.operator, "a@signs.example").await;
+    let signed_in = bed.sign_in.password("a@signs.example", PASSWORD, PEER).await.unwrap();
+    let patch = MailboxPatch { password: clear("another password"), ..MailboxPatch::default() };
+    mailboxes::update(control, &bed.operator, mailbox.id, patch, None).await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
+}
+
+/// However a sign-in and a change of the password fall together, the old password's sign-in does not last.
+pub async fn a_sign_in_that_races_with_a_new_password_does_not_last(bed: Bed) {
+    let control = &bed.control;
+    let (user, _) = users::create(control, &bed.operator, None, "alice", clear("password number 0")).await.unwrap();
+    for round in 0..8 {
+        let (old, new) = (format!("password number {round}"), format!("password number {}", round + 1));
+        let signing_in = async { bed.sign_in.password("alice", &old, PEER).await };
+        let change = users::update(control, &bed.operator, user.id, None, clear(&new), None);
+        let (signed_in, changed) = tokio::join!(signing_in, change);
+        changed.unwrap();
+        if let Ok(signed_in) = signed_in {
+            assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
+            assert!(bed.sign_in.refresh(&signed_in.refresh_token).await.is_err());
+        }
+        bed.clock.set(START + (round + 1) * 61_000);
+    }
+}
+
+pub async fn keys_end_when_they_say_and_are_no_wider_than_their_maker(bed: Bed) {
+    let control = &bed.control;
+    let new = |expires_at| NewKey { name: "panel".into(), tenant: None, read_only: false, expires_at };
+    invalid(keys::create(control, &bed.operator, new(Some(Timestamp(START)))).await, "past");
+    let (key, text, _) = keys::create(control, &bed.operator, new(Some(Timestamp(START + 1000)))).await.unwrap();
+    assert_eq!(bed.sign_in.recognise(&text).await.unwrap().unwrap().id, CallerId::Key(key.id));
+    assert!(bed.sign_in.recognise(&format!("{text}x")).await.unwrap().is_none());
+    let used = keys::get(control, &bed.operator, key.id).await.unwrap().last_used_at;
+    assert_eq!(used, Some(Timestamp(START)));
+    bed.clock.set(START + 1000);
+    assert!(bed.sign_in.recognise(&text).await.unwrap().is_none());
+    keys::update(control, &bed.operator, key.id, None, Some(None), None).await.unwrap();
+    assert!(bed.sign_in.recognise(&text).await.unwrap().is_some());
+    keys::delete(control, &bed.operator, key.id, None).await.unwrap();
+    assert!(bed.sign_in.recognise(&text).await.unwrap().is_none());
+
+    let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "reseller").await;
+    let (_, customer) = bed.tenant(&reseller, TenantKind::Customer, "customer").await;
+    let above = |tenant| NewKey { tenant: Some(tenant), ..new(None) };
+    not_found(keys::create(control, &reseller, above(bed.operator.tenant)).await);
+    not_found(keys::create(control, &customer, above(reseller.tenant)).await);
+    let (key, _, _) = keys::create(control, &reseller, above(customer.tenant)).await.unwrap();
+    assert_eq!(key.role, customer.role);
+}

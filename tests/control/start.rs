@@ -1,0 +1,47 @@
+//! Tables, the first operator, and starting again.
+
+use crate::bed::{ALL, Bed, PEER, fresh_folder, fresh_postgres};
+use facteur::auth::Passwords;
+use facteur::clock::Clock;
+use facteur::control::{Control, bootstrap, revisions, users};
+use facteur::db::Db;
+use std::sync::Arc;
+
+fn control(db: Db) -> Control {
+    Control::new(db, Clock::system(), Passwords::new(), Arc::default())
+}
+
+pub async fn opening_again_changes_nothing(bed: Bed) {
+    bed.domain(&bed.operator, "again.example").await;
+    let again = control(bed.open_again().await.unwrap());
+    assert_eq!(revisions::newest(&again).await.unwrap(), revisions::newest(&bed.control).await.unwrap());
+    let seen = revisions::list(&again, &bed.operator, None, None, 100).await.unwrap();
+    assert_eq!(seen.0.len(), 2, "the first operator and the domain");
+    assert!(again.db().answers().await);
+}
+
+pub async fn the_first_operator_is_made_once(bed: Bed) {
+    assert_eq!(bootstrap::run(&bed.control, None).await.unwrap(), None);
+    assert_eq!(bootstrap::run(&bed.control, Some("another password")).await.unwrap(), None);
+    assert!(bed.sign_in.password("operator", "another password", PEER).await.is_err());
+    assert_eq!(users::list(&bed.control, &bed.operator, ALL).await.unwrap().items.len(), 1);
+}
+
+/// A generated password is answered by the one that made the operator, and signs in.
+pub async fn nodes_that_start_at_once_make_one_operator() {
+    let url = fresh_postgres().await;
+    let start = || async {
+        let control = control(Db::open_postgres(&url).await.unwrap());
+        let password = bootstrap::run(&control, None).await.unwrap();
+        (control, password)
+    };
+    let nodes = tokio::join!(start(), start(), start());
+    let (_folder, folder) = fresh_folder();
+    let seal = facteur::auth::seal::Seal::open(&folder).unwrap();
+    let node = nodes.0.0;
+    let passwords: Vec<String> = [nodes.0.1, nodes.1.1, nodes.2.1].into_iter().flatten().collect();
+    assert_eq!(passwords.len(), 1);
+    let sign_in = facteur::control::sign_in::SignIn::open(&node, &seal, Default::default()).await.unwrap();
+    let caller = sign_in.password("operator", &passwords[0], PEER).await.unwrap().caller;
+    assert_eq!(users::list(&node, &caller, ALL).await.unwrap().items.len(), 1);
+}
