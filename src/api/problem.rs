@@ -30,7 +30,7 @@ pub struct Problem {
     pub kind: String,
     /// The kind in words.
     #[schema(example = "Not found")]
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     #[schema(example = 404)]
     pub status: u16,
@@ -38,7 +38,7 @@ pub struct Problem {
     pub detail: String,
     /// A stable word for programs.
     #[schema(example = "not_found")]
-    pub code: String,
+    pub code: &'static str,
     /// The fields that are wrong, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
@@ -46,13 +46,13 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of a kind.
-    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("/docs/problems#{code}"),
-            title: title.to_owned(),
+            title,
             status: status.as_u16(),
             detail: detail.into(),
-            code: code.to_owned(),
+            code,
             errors: Vec::new(),
         }
     }
