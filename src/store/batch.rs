@@ -147,9 +147,10 @@ impl Batch<'_> {
         head.ops_bytes += record.len() as u64;
         let modseq = head.highest_modseq;
         if let Some(Ok(state)) = self.states.get_mut(&folder) {
-            let newer = state.apply(modseq, &op);
-            head.counts = newer.counts();
-            *state = Arc::new(newer);
+            // Copied once in a batch: what sessions hold stays as it is.
+            let state = Arc::make_mut(state);
+            state.apply_in_place(modseq, &op);
+            head.counts = state.counts();
             self.changes.states.insert(folder);
         }
         self.changes.heads.insert(folder);

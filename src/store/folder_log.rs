@@ -1,6 +1,7 @@
 //! The records of a folder's log, and how they stand in the database.
 //!
-//! A record is: kind, fields as variable-length numbers, CRC32. Invariant: what does not decode to
+//! A record is: kind, fields as variable-length numbers, CRC32. A kind never changes its fields: other
+//! fields are another kind. Invariant: what does not decode to
 //! the last octet is `Corrupt`, never a guess.
 
 use super::{FlagMode, Result, Row, StoreError};
@@ -92,6 +93,11 @@ impl Encoder {
         }
     }
 
+    /// Octets as they are.
+    pub fn octets(&mut self, octets: &[u8]) {
+        self.0.extend_from_slice(octets);
+    }
+
     /// The octets with their checksum.
     pub fn seal(mut self) -> Vec<u8> {
         let checksum = crc32fast::hash(&self.0);
@@ -104,6 +110,11 @@ impl Encoder {
 pub(super) struct Decoder<'a>(&'a [u8]);
 
 impl<'a> Decoder<'a> {
+    /// Reads octets that were verified already.
+    pub fn verified(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
     /// Verifies the checksum.
     pub fn open(sealed: &'a [u8]) -> Result<Self> {
         let (octets, checksum) = sealed.split_last_chunk::<4>().ok_or_else(damaged)?;
@@ -183,6 +194,11 @@ impl<'a> Decoder<'a> {
             rows.push(last);
         }
         Ok(rows)
+    }
+
+    /// All that is left, as it stands.
+    pub fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// Nothing may be left.

@@ -203,13 +203,6 @@ impl FolderState {
         Some(UidSet::from_ranges(later.iter().map(|t| (t.first, t.last))))
     }
 
-    /// The state after one record of the log.
-    pub(super) fn apply(&self, modseq: u64, op: &FolderOp) -> Self {
-        let mut next = self.clone();
-        next.apply_in_place(modseq, op);
-        next
-    }
-
     /// Replays one record of the log; copies only chunks that another state shares.
     pub(super) fn apply_in_place(&mut self, modseq: u64, op: &FolderOp) {
         match op {
@@ -223,10 +216,8 @@ impl FolderState {
 
     /// Adds a row behind all others; one whose UID is not above them is refused by being left out.
     pub(super) fn push(&mut self, row: Row) {
-        if row.uid < self.uid_next {
-            return;
-        }
-        self.uid_next = row.uid.saturating_add(1);
+        let Some(uid_next) = row.uid.checked_add(1).filter(|next| *next > self.uid_next) else { return };
+        self.uid_next = uid_next;
         let position = self.counts.messages;
         self.counts.add(&row);
         match self.chunks.last_mut() {

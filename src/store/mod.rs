@@ -9,8 +9,11 @@ mod bodies;
 pub mod error;
 #[cfg(test)]
 mod failure_tests;
+mod flag_change;
 mod flush;
 pub mod folder_log;
+#[cfg(test)]
+mod folder_log_tests;
 pub mod folder_state;
 mod head;
 mod ids;

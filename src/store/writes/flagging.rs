@@ -4,7 +4,6 @@ use super::rows_of;
 use crate::model::ids::FolderId;
 use crate::model::{Flags, UidSet};
 use crate::store::batch::Batch;
-use crate::store::folder_log::FolderOp;
 use crate::store::load::Needs;
 use crate::store::writer::Write;
 use crate::store::{Expunged, FlagChange, FlagsChanged, MailboxRef, Result};
@@ -31,20 +30,9 @@ impl Write for SetFlags {
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<FlagsChanged> {
         batch.head(self.mailbox.id, self.folder)?;
         let state = batch.state(self.folder)?;
-        let FlagChange { uids, mode, flags, unchanged_since } = &self.change;
-        let (mut changing, mut modified) = (UidSet::new(), UidSet::new());
-        for row in rows_of(&state, uids) {
-            // RFC 7162 §3.1.3: a message that changed after UNCHANGEDSINCE is left alone and reported.
-            if unchanged_since.is_some_and(|since| row.modseq > since) {
-                modified.push(row.uid);
-            } else if mode.apply(row.flags, *flags) != row.flags {
-                changing.push(row.uid);
-            }
-        }
-        if changing.is_empty() {
-            return Ok(FlagsChanged { modseq: None, modified });
-        }
-        let modseq = batch.log(self.folder, FolderOp::Flags { uids: changing, mode: *mode, flags: *flags })?;
+        let (record, modified) = self.change.record(&state);
+        let Some(record) = record else { return Ok(FlagsChanged { modseq: None, modified }) };
+        let modseq = batch.log(self.folder, record)?;
         Ok(FlagsChanged { modseq: Some(modseq), modified })
     }
 }
