@@ -2,6 +2,7 @@
 
 use super::change::{check_unchanged, in_use, taken, view};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
+use super::suspensions::refuse_deletion;
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
 use crate::db::Tx;
 use crate::db::domains::{self as rows, DomainRow};
@@ -145,6 +146,8 @@ pub async fn delete(control: &Control, caller: &Caller, id: DomainId, expected: 
     let mut change = control.begin(caller, "delete_domain").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    let now = change.now();
+    refuse_deletion(change.tx(), caller, Suspended::Domain(id), now).await?;
     suspensions::delete_all(change.tx(), Suspended::Domain(id)).await?;
     let refused = |e| in_use(e, "the domain still has mailboxes or aliases: delete them first");
     rows::delete(change.tx(), id).await.map_err(refused)?;

@@ -3,6 +3,7 @@
 use super::change::{check_unchanged, taken, view};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
+use super::suspensions::refuse_deletion;
 use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants};
 use crate::db::addresses::{self, Addressee};
 use crate::db::mailboxes::{self as rows, MailboxRow};
@@ -283,6 +284,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected:
     check_unchanged(expected, before.revision)?;
     let now = change.now();
     let tx = change.tx();
+    refuse_deletion(tx, caller, Suspended::Mailbox(id), now).await?;
     addresses::delete(tx, before.address.key()).await?;
     suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
     logins::delete(tx, id).await?;

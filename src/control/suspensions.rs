@@ -139,6 +139,15 @@ pub async fn create(
     Ok((suspension, change.commit(record).await?))
 }
 
+/// Refuses a caller to delete what is suspended above it: made anew, it would be free.
+pub(super) async fn refuse_deletion(tx: &mut Tx, caller: &Caller, of: Suspended, now: i64) -> Result<()> {
+    let in_force = |row: &SuspensionRow| row.until.is_none_or(|until| until > now);
+    if rows::list(tx, of).await?.iter().any(|row| row.level < caller.level() && in_force(row)) {
+        return Err(Error::NotAllowed("it is suspended at a level above yours and can only be deleted there"));
+    }
+    Ok(())
+}
+
 /// The suspensions of a mailbox or a domain.
 pub async fn list(control: &Control, caller: &Caller, of: Suspended) -> Result<Vec<Suspension>> {
     let mut tx = control.db.read().await?;

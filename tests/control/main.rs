@@ -3,8 +3,12 @@
 //! `cargo test --test control sqlite` needs nothing; the other half wants the server that
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
+mod answers;
 mod bed;
+mod log;
+mod logging_in;
 mod objects;
+mod sessions;
 mod signing_in;
 mod start;
 mod tree;
@@ -28,6 +32,31 @@ macro_rules! on_both {
 }
 
 on_both! {
+    answers {
+        addresses_lead_where_they_say
+        no_depth_of_aliases_loses_mail
+        an_alias_that_comes_to_too_many_delivers_to_none
+        no_answer_is_older_than_what_was_applied
+        a_rename_leaves_nothing_at_the_old_address
+    }
+    log {
+        revisions_have_no_gap_and_follow_the_order_of_commits
+        no_revision_holds_a_secret
+        the_log_shows_the_subtree_page_by_page
+        a_suspension_lifts_without_a_trace
+        a_suspension_made_above_stays_below
+        what_was_suspended_above_is_not_deleted_below
+        a_suspension_ends_when_it_says
+        an_idempotency_key_answers_once
+        of_ten_requests_with_one_key_one_runs
+    }
+    logging_in {
+        all_refusals_are_alike
+        guesses_by_protocols_and_the_api_count_together
+        a_new_password_is_not_remembered_as_the_old_one
+        an_imported_hash_becomes_one_of_ours
+        the_last_login_is_noted
+    }
     objects {
         a_domain_has_one_spelling
         an_address_is_one_thing
@@ -35,6 +64,16 @@ on_both! {
         what_is_in_use_is_not_deleted
         aliases_lead_somewhere
         nobody_overwrites_what_he_has_not_seen
+    }
+    sessions {
+        sessions_are_known_while_they_last
+        a_mailbox_has_so_many_sessions_and_no_more
+        a_protocol_switched_off_ends_its_sessions_alone
+        a_domains_switch_ends_what_inherits
+        what_ends_all_sessions_of_a_mailbox
+        a_rename_into_another_domain_is_followed
+        no_session_slips_through_a_change
+        a_change_touches_only_its_mailbox
     }
     signing_in {
         names_of_users_are_given_once
@@ -67,5 +106,10 @@ mod several_nodes {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nodes_that_start_at_once_make_one_operator() {
         crate::start::nodes_that_start_at_once_make_one_operator().await
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_change_on_one_node_ends_sessions_on_the_other() {
+        crate::sessions::a_change_on_one_node_ends_sessions_on_the_other().await
     }
 }

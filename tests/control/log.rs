@@ -1,0 +1,253 @@
+//! The revision log, suspensions, and answers that are given once.
+
+use crate::bed::{ALL, Bed, PASSWORD, START, address, clear, invalid, new_mailbox, not_allowed, not_found, pop3};
+use facteur::control::idempotency::{self, Begun};
+use facteur::control::keys::{self, NewKey};
+use facteur::control::mailboxes::{self, MailboxPatch};
+use facteur::control::suspensions::{self, NewSuspension};
+use facteur::control::{aliases, protocols, revisions, users};
+use facteur::db::suspensions::Suspended;
+use facteur::model::Revision;
+use facteur::model::{Protocol, ProtocolState, SettingLevel, SuspensionScope, TenantKind, Timestamp};
+
+fn stop(scope: SuspensionScope, until: Option<i64>) -> NewSuspension {
+    NewSuspension { scope, reason: "unpaid".into(), until: until.map(Timestamp) }
+}
+
+/// Twenty writers on two nodes where there are two; some are refused, and leave no gap.
+pub async fn revisions_have_no_gap_and_follow_the_order_of_commits(bed: Bed) {
+    let second = bed.second_node().await;
+    bed.domain(&bed.operator, "log.example").await;
+    let begin = revisions::newest(&bed.control).await.unwrap();
+    let writers: Vec<_> = (0..20)
+        .map(|writer| {
+            let control = if writer % 2 == 0 { bed.control.clone() } else { second.control.clone() };
+            let caller = bed.operator.clone();
+            tokio::spawn(async move {
+                let mut made = Vec::new();
+                for number in 0..5 {
+                    let new = new_mailbox(&format!("w{writer}-{}@log.example", number / 2));
+                    match mailboxes::create(&control, &caller, new).await {
+                        Ok((_, revision)) => made.push(revision.0),
+                        Err(error) => assert!(matches!(error, facteur::control::Error::AlreadyExists(_)), "{error:?}"),
+                    }
+                }
+                made
+            })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for writer in writers {
+        let own = writer.await.unwrap();
+        assert!(own.is_sorted());
+        made.extend(own);
+    }
+    made.sort_unstable();
+    assert_eq!(made, (begin.0 + 1..=begin.0 + 60).collect::<Vec<_>>());
+    let (log, _) = revisions::list(&bed.control, &bed.operator, None, None, 1000).await.unwrap();
+    assert!(log.windows(2).all(|pair| pair[0].number == pair[1].number + 1));
+    for node in [&bed.directory, &second.directory] {
+        node.wait_applied(Revision(begin.0 + 60)).await;
+        assert_eq!(node.applied(), Revision(begin.0 + 60));
+    }
+}
+
+pub async fn no_revision_holds_a_secret(bed: Bed) {
+    let control = &bed.control;
+    bed.domain(&bed.operator, "canary.example").await;
+    let canary = "canary-in-the-coal-mine";
+    let (user, _) = users::create(control, &bed.operator, None, "canary", clear(canary)).await.unwrap();
+    users::update(control, &bed.operator, user.id, None, clear(canary), None).await.unwrap();
+    let new = mailboxes::NewMailbox { password: clear(canary), ..new_mailbox("a@canary.example") };
+    let (mailbox, _) = mailboxes::create(control, &bed.operator, new).await.unwrap();
+    let patch = MailboxPatch { password: clear(canary), ..MailboxPatch::default() };
+    mailboxes::update(control, &bed.operator, mailbox.id, patch, None).await.unwrap();
+    let new = NewKey { name: "panel".into(), tenant: None, read_only: false, expires_at: None };
+    let (key, text, _) = keys::create(control, &bed.operator, new).await.unwrap();
+    keys::delete(control, &bed.operator, key.id, None).await.unwrap();
+    mailboxes::delete(control, &bed.operator, mailbox.id, None).await.unwrap();
+    users::delete(control, &bed.operator, user.id, None).await.unwrap();
+
+    let (log, _) = revisions::list(control, &bed.operator, None, None, 1000).await.unwrap();
+    assert_eq!(log.len(), 10);
+    for revision in log {
+        let shown = serde_json::to_string(&revision).unwrap();
+        assert!(!shown.contains(canary) && !shown.contains(&text) && !shown.contains("argon2"), "{shown}");
+        assert!(revision.action == "bootstrap" || revision.before.is_some() || revision.after.is_some());
+    }
+}
+
+pub async fn the_log_shows_the_subtree_page_by_page(bed: Bed) {
+    let control = &bed.control;
+    let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "r").await;
+    let (_, customer) = bed.tenant(&reseller, TenantKind::Customer, "c").await;
+    bed.domain(&customer, "log.example").await;
+    let mailbox = bed.mailbox(&customer, "a@log.example").await;
+    for state in [ProtocolState::Disabled, ProtocolState::Enabled, ProtocolState::Inherit] {
+        protocols::patch_mailbox(control, &customer, mailbox.id, pop3(state), None).await.unwrap();
+    }
+    let object = mailbox.id.to_string();
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let (page, next) = revisions::list(control, &reseller, Some(&object), before, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        seen.extend(page);
+        before = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 4);
+    assert!(seen.windows(2).all(|pair| pair[0].number > pair[1].number));
+    assert_eq!((seen[0].action.as_str(), seen[3].action.as_str()), ("update_mailbox_protocols", "create_mailbox"));
+    assert_eq!(seen[0].before.as_ref().unwrap()["pop3"]["state"], "enabled");
+    assert_eq!(seen[0].after.as_ref().unwrap()["pop3"]["state"], "inherit");
+    assert_eq!(seen[0].caller, customer.id.to_string());
+    let of = async |caller| revisions::list(control, caller, None, None, 1000).await.unwrap().0.len();
+    // The customer's key, domain, mailbox and its changes, and the customer itself; then the reseller and its key.
+    assert_eq!((of(&customer).await, of(&reseller).await, of(&bed.operator).await), (7, 9, 10));
+    not_found(revisions::get(control, &customer, 1).await);
+    not_found(revisions::get(control, &bed.operator, 1000).await);
+    assert!(revisions::list(control, &customer, Some("a\0"), None, 10).await.unwrap().0.is_empty());
+}
+
+pub async fn a_suspension_lifts_without_a_trace(bed: Bed) {
+    let control = &bed.control;
+    let domain = bed.domain(&bed.operator, "stop.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@stop.example").await;
+    protocols::patch_mailbox(control, &bed.operator, mailbox.id, pop3(ProtocolState::Disabled), None).await.unwrap();
+    let before = protocols::of_mailbox(control, &bed.operator, mailbox.id).await.unwrap();
+    for of in [Suspended::Mailbox(mailbox.id), Suspended::Domain(domain.id)] {
+        let (made, revision) =
+            suspensions::create(control, &bed.operator, of, stop(SuspensionScope::Login, None)).await.unwrap();
+        let now = protocols::of_mailbox(control, &bed.operator, mailbox.id).await.unwrap();
+        assert_eq!((now.effective.imap.enabled, now.effective.imap.source), (false, SettingLevel::Suspension));
+        assert_eq!(now.settings, before.settings, "no setting is edited");
+        let seen = bed.after(revision, mailbox.id).await;
+        assert!(!seen.access(Protocol::Imap).allowed && seen.may_receive && !seen.may_send);
+        assert_eq!(suspensions::list(control, &bed.operator, of).await.unwrap().len(), 1);
+
+        let revision = suspensions::lift(control, &bed.operator, of, made.id).await.unwrap();
+        let now = protocols::of_mailbox(control, &bed.operator, mailbox.id).await.unwrap();
+        assert_eq!(now.effective.imap, before.effective.imap);
+        assert_eq!(now.effective.pop3, before.effective.pop3);
+        let seen = bed.after(revision, mailbox.id).await;
+        assert!(seen.access(Protocol::Imap).allowed && !seen.access(Protocol::Pop3).allowed && seen.may_send);
+        not_found(suspensions::lift(control, &bed.operator, of, made.id).await);
+    }
+    let of = Suspended::Mailbox(mailbox.id);
+    let scopes = [(SuspensionScope::Receive, false, true, true), (SuspensionScope::SendReject, true, false, true)];
+    for (scope, receive, send, read) in scopes {
+        let (made, revision) = suspensions::create(control, &bed.operator, of, stop(scope, None)).await.unwrap();
+        let seen = bed.after(revision, mailbox.id).await;
+        assert_eq!((seen.may_receive, seen.may_send, seen.access(Protocol::Imap).allowed), (receive, send, read));
+        suspensions::lift(control, &bed.operator, of, made.id).await.unwrap();
+    }
+}
+
+pub async fn a_suspension_made_above_stays_below(bed: Bed) {
+    let control = &bed.control;
+    let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "r").await;
+    let (_, customer) = bed.tenant(&reseller, TenantKind::Customer, "c").await;
+    let domain = bed.domain(&customer, "stop.example").await;
+    let mailbox = bed.mailbox(&customer, "a@stop.example").await;
+    for of in [Suspended::Mailbox(mailbox.id), Suspended::Domain(domain.id)] {
+        let (made, _) = suspensions::create(control, &reseller, of, stop(SuspensionScope::Login, None)).await.unwrap();
+        not_allowed(suspensions::lift(control, &customer, of, made.id).await);
+        suspensions::lift(control, &reseller, of, made.id).await.unwrap();
+        let (made, _) = suspensions::create(control, &customer, of, stop(SuspensionScope::Login, None)).await.unwrap();
+        suspensions::lift(control, &bed.operator, of, made.id).await.unwrap();
+    }
+}
+
+/// Deleting and making it anew would be a way around.
+pub async fn what_was_suspended_above_is_not_deleted_below(bed: Bed) {
+    let control = &bed.control;
+    let (_, customer) = bed.tenant(&bed.operator, TenantKind::Customer, "c").await;
+    let domain = bed.domain(&customer, "stop.example").await;
+    let mailbox = bed.mailbox(&customer, "a@stop.example").await;
+    let stop = stop(SuspensionScope::SendReject, None);
+    suspensions::create(control, &bed.operator, Suspended::Domain(domain.id), stop.clone()).await.unwrap();
+    suspensions::create(control, &bed.operator, Suspended::Mailbox(mailbox.id), stop).await.unwrap();
+    not_allowed(mailboxes::delete(control, &customer, mailbox.id, None).await);
+    mailboxes::delete(control, &bed.operator, mailbox.id, None).await.unwrap();
+    not_allowed(facteur::control::domains::delete(control, &customer, domain.id, None).await);
+    facteur::control::domains::delete(control, &bed.operator, domain.id, None).await.unwrap();
+}
+
+pub async fn a_suspension_ends_when_it_says(bed: Bed) {
+    let control = &bed.control;
+    bed.domain(&bed.operator, "stop.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@stop.example").await;
+    let of = Suspended::Mailbox(mailbox.id);
+    let past = stop(SuspensionScope::Login, Some(START));
+    invalid(suspensions::create(control, &bed.operator, of, past).await, "past");
+    let later = stop(SuspensionScope::Login, Some(START + 1000));
+    let (_, revision) = suspensions::create(control, &bed.operator, of, later).await.unwrap();
+    assert!(!bed.after(revision, mailbox.id).await.access(Protocol::Imap).allowed);
+    bed.clock.set(START + 999);
+    assert!(!bed.after(revision, mailbox.id).await.access(Protocol::Imap).allowed);
+    bed.clock.set(START + 1000);
+    assert!(bed.after(revision, mailbox.id).await.access(Protocol::Imap).allowed);
+    let by_address = bed.directory.mailbox_by_address(&mailbox.address).await.unwrap().unwrap();
+    assert!(by_address.access(Protocol::Imap).allowed);
+    let now = protocols::of_mailbox(control, &bed.operator, mailbox.id).await.unwrap();
+    assert_eq!((now.effective.imap.enabled, now.effective.imap.source), (true, SettingLevel::System));
+}
+
+pub async fn an_idempotency_key_answers_once(bed: Bed) {
+    let (control, seal, by) = (&bed.control, &bed.seal, &bed.operator);
+    let begin = async |key, request: &[u8]| idempotency::begin(control, seal, by, key, request).await.unwrap();
+    assert!(matches!(begin("k", b"request").await, Begun::Fresh));
+    assert!(matches!(begin("k", b"request").await, Begun::Running));
+    assert!(matches!(begin("k", b"another").await, Begun::Mismatch));
+    idempotency::finish(control, seal, by, "k", 201, b"the answer").await.unwrap();
+    match begin("k", b"request").await {
+        Begun::Answered(201, body) => assert_eq!(body, b"the answer"),
+        _ => panic!("it was answered"),
+    }
+    assert!(matches!(begin("k", b"another").await, Begun::Mismatch));
+    let other = bed.key(by, None, false).await;
+    assert!(matches!(idempotency::begin(control, seal, &other, "k", b"request").await.unwrap(), Begun::Fresh));
+
+    assert!(matches!(begin("given back", b"request").await, Begun::Fresh));
+    idempotency::release(control, by, "given back").await.unwrap();
+    assert!(matches!(begin("given back", b"request").await, Begun::Fresh));
+    idempotency::release(control, by, "k").await.unwrap();
+    assert!(matches!(begin("k", b"request").await, Begun::Answered(201, _)), "an answer is not given back");
+
+    bed.clock.set(START + 120_001);
+    assert_eq!(fresh_of_ten(&bed, "given back").await, 1, "what stopped halfway is taken over by one");
+    bed.clock.set(START + 25 * 3600 * 1000);
+    assert!(matches!(begin("k", b"another").await, Begun::Fresh), "a day later it is forgotten");
+}
+
+/// How many of ten requests at once with one key run.
+async fn fresh_of_ten(bed: &Bed, key: &'static str) -> usize {
+    let tries: Vec<_> = (0..10)
+        .map(|_| {
+            let (control, seal, caller) = (bed.control.clone(), bed.seal.clone(), bed.operator.clone());
+            tokio::spawn(async move { idempotency::begin(&control, &seal, &caller, key, b"request").await.unwrap() })
+        })
+        .collect();
+    let mut fresh = 0;
+    for begun in tries {
+        match begun.await.unwrap() {
+            Begun::Fresh => fresh += 1,
+            Begun::Running => {}
+            Begun::Answered(..) | Begun::Mismatch => panic!("nobody answered"),
+        }
+    }
+    fresh
+}
+
+pub async fn of_ten_requests_with_one_key_one_runs(bed: Bed) {
+    for key in ["a", "b", "c"] {
+        assert_eq!(fresh_of_ten(&bed, key).await, 1);
+    }
+    let targets = vec![address("x@elsewhere.example")];
+    bed.domain(&bed.operator, "once.example").await;
+    aliases::create(&bed.control, &bed.operator, address("a@once.example"), targets).await.unwrap();
+    assert_eq!(aliases::list(&bed.control, &bed.operator, None, ALL).await.unwrap().items.len(), 1);
+    assert!(bed.sign_in.password("operator", PASSWORD, crate::bed::PEER).await.is_ok());
+}

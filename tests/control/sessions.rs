@@ -1,0 +1,263 @@
+//! Live sessions: which a change ends, which it leaves, and that none slips through.
+
+use crate::bed::{Bed, address, clear, client, pop3};
+use facteur::control::mailboxes::{self, Mailbox, MailboxPatch};
+use facteur::control::protocols;
+use facteur::control::suspensions::{self, NewSuspension};
+use facteur::db::suspensions::Suspended;
+use facteur::directory::{Applied, Directory, EndReason, SessionGuard, sessions::OpenError};
+use facteur::model::ids::MailboxId;
+use facteur::model::{Protocol, ProtocolState, Revision, SuspensionScope, bounds};
+use std::sync::Arc;
+
+async fn open(directory: &Directory, id: MailboxId, protocol: Protocol) -> Result<SessionGuard, OpenError> {
+    let config = directory.mailbox(id).await.unwrap().unwrap();
+    directory.sessions().open(config, protocol, client(1), true).await
+}
+
+/// A session of each protocol.
+async fn open_all(bed: &Bed, mailbox: &Mailbox) -> [SessionGuard; 3] {
+    let open = async |protocol| open(&bed.directory, mailbox.id, protocol).await.unwrap();
+    [open(Protocol::Imap).await, open(Protocol::Pop3).await, open(Protocol::Submission).await]
+}
+
+fn endings(sessions: &[SessionGuard; 3]) -> [Option<EndReason>; 3] {
+    [sessions[0].ending(), sessions[1].ending(), sessions[2].ending()]
+}
+
+fn effect(sessions_closed: u64, sessions_remaining: u64) -> Applied {
+    Applied { sessions_closed, sessions_remaining }
+}
+
+pub async fn sessions_are_known_while_they_last(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let session = open(&bed.directory, mailbox.id, Protocol::Imap).await.unwrap();
+    session.command("FETCH");
+    let sessions = bed.directory.sessions();
+    let seen = sessions.of_mailbox(mailbox.id);
+    assert_eq!((seen.len(), seen[0].id, seen[0].last_command), (1, session.id(), "FETCH"));
+    assert_eq!((seen[0].protocol, seen[0].peer, seen[0].tls), (Protocol::Imap, client(1), true));
+    assert_eq!(sessions.count(), 1);
+    assert!(!sessions.end(MailboxId(1), session.id()), "it is another mailbox's");
+    assert!(sessions.end(mailbox.id, session.id()));
+    assert_eq!(session.ended().await, EndReason::Closed);
+    assert!(!sessions.end(mailbox.id, session.id()), "it has been told");
+    drop(session);
+    assert_eq!(sessions.count(), 0);
+    assert!(sessions.of_mailbox(mailbox.id).is_empty());
+}
+
+pub async fn a_mailbox_has_so_many_sessions_and_no_more(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let mut held = Vec::new();
+    for _ in 0..bounds::SESSIONS_PER_MAILBOX {
+        held.push(open(&bed.directory, mailbox.id, Protocol::Imap).await.unwrap());
+    }
+    let more = open(&bed.directory, mailbox.id, Protocol::Imap).await;
+    assert!(matches!(more, Err(OpenError::TooMany)));
+    held.pop();
+    open(&bed.directory, mailbox.id, Protocol::Imap).await.unwrap();
+}
+
+pub async fn a_protocol_switched_off_ends_its_sessions_alone(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let other = bed.mailbox(&bed.operator, "b@live.example").await;
+    let (own, others) = (open_all(&bed, &mailbox).await, open_all(&bed, &other).await);
+    let patch = pop3(ProtocolState::Disabled);
+    let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, patch, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(1, 2));
+    assert_eq!(endings(&own), [None, Some(EndReason::ProtocolDisabled), None]);
+    assert_eq!(endings(&others), [None; 3]);
+    let again = open(&bed.directory, mailbox.id, Protocol::Pop3).await;
+    assert!(matches!(again, Err(OpenError::Denied(EndReason::ProtocolDisabled))));
+    // What has been told to end is neither ended again nor counted as remaining.
+    let patch = protocols::ProtocolsPatch { imap: Some(ProtocolState::Disabled), ..Default::default() };
+    let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, patch, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(1, 1));
+}
+
+pub async fn a_domains_switch_ends_what_inherits(bed: Bed) {
+    let domain = bed.domain(&bed.operator, "live.example").await;
+    bed.domain(&bed.operator, "other.example").await;
+    let mut sessions = Vec::new();
+    for number in 0..4 {
+        let mailbox = bed.mailbox(&bed.operator, &format!("m{number}@live.example")).await;
+        if number == 3 {
+            let on = pop3(ProtocolState::Enabled);
+            protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, on, None).await.unwrap();
+        }
+        sessions.push(open_all(&bed, &mailbox).await);
+    }
+    let elsewhere = bed.mailbox(&bed.operator, "a@other.example").await;
+    let elsewhere = open_all(&bed, &elsewhere).await;
+    let off = pop3(ProtocolState::Disabled);
+    let (_, revision) = protocols::patch_domain(&bed.control, &bed.operator, domain.id, off, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(3, 9));
+    for (number, own) in sessions.iter().enumerate() {
+        let expected = (number != 3).then_some(EndReason::ProtocolDisabled);
+        assert_eq!(endings(own), [None, expected, None], "{number}");
+    }
+    assert_eq!(endings(&elsewhere), [None; 3]);
+}
+
+pub async fn what_ends_all_sessions_of_a_mailbox(bed: Bed) {
+    let domain = bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let of = Suspended::Domain(domain.id);
+    let update = async |patch| mailboxes::update(&bed.control, &bed.operator, mailbox.id, patch, None).await.unwrap().1;
+    let stop = async |scope| {
+        let new = NewSuspension { scope, reason: String::new(), until: None };
+        let (made, revision) = suspensions::create(&bed.control, &bed.operator, of, new).await.unwrap();
+        (made.id, revision)
+    };
+    let all = |reason| [Some(reason); 3];
+    let none = MailboxPatch::default;
+
+    let own = open_all(&bed, &mailbox).await;
+    let revision = update(MailboxPatch { name: Some("A".into()), quota_bytes: Some(Some(1)), ..none() }).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 3));
+    let (id, revision) = stop(SuspensionScope::Receive).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 3));
+    suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+    let (id, revision) = stop(SuspensionScope::SendReject).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(1, 2));
+    assert_eq!(endings(&own), [None, None, Some(EndReason::Suspended)]);
+    suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+    drop(own);
+
+    bed.directory.wait_applied(newest(&bed).await).await;
+    let own = open_all(&bed, &mailbox).await;
+    let (id, revision) = stop(SuspensionScope::Login).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(3, 0));
+    assert_eq!(endings(&own), all(EndReason::Suspended));
+    let revision = suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+    drop(own);
+
+    bed.directory.wait_applied(revision).await;
+    let own = open_all(&bed, &mailbox).await;
+    let revision = update(MailboxPatch { password: clear("another password"), ..none() }).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(3, 0));
+    assert_eq!(endings(&own), all(EndReason::PasswordChanged));
+    drop(own);
+
+    let own = open_all(&bed, &mailbox).await;
+    let revision = update(MailboxPatch { address: Some(address("b@live.example")), ..none() }).await;
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(3, 0));
+    assert_eq!(endings(&own), all(EndReason::MailboxGone));
+    drop(own);
+
+    let own = open_all(&bed, &mailbox).await;
+    let revision = mailboxes::delete(&bed.control, &bed.operator, mailbox.id, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(3, 0));
+    assert_eq!(endings(&own), all(EndReason::MailboxGone));
+}
+
+async fn newest(bed: &Bed) -> Revision {
+    facteur::control::revisions::newest(&bed.control).await.unwrap()
+}
+
+/// A session that ends slowly after its mailbox was renamed into another domain must not hide new ones
+/// from that domain's switch.
+pub async fn a_rename_into_another_domain_is_followed(bed: Bed) {
+    bed.domain(&bed.operator, "old.example").await;
+    let domain = bed.domain(&bed.operator, "new.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@old.example").await;
+    let lingering = open(&bed.directory, mailbox.id, Protocol::Pop3).await.unwrap();
+    let patch = MailboxPatch { address: Some(address("a@new.example")), ..MailboxPatch::default() };
+    let (_, revision) = mailboxes::update(&bed.control, &bed.operator, mailbox.id, patch, None).await.unwrap();
+    bed.directory.wait_applied(revision).await;
+    let session = open(&bed.directory, mailbox.id, Protocol::Pop3).await.unwrap();
+    let off = pop3(ProtocolState::Disabled);
+    let (_, revision) = protocols::patch_domain(&bed.control, &bed.operator, domain.id, off, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(1, 0));
+    assert_eq!(session.ending(), Some(EndReason::ProtocolDisabled));
+    assert_eq!(lingering.ending(), Some(EndReason::MailboxGone));
+}
+
+/// Sessions are opened all the time while the protocol is switched off and on: once a switch-off is
+/// applied, every session that was open is told, and none opens.
+pub async fn no_session_slips_through_a_change(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    for _ in 0..15 {
+        let openers: Vec<_> = (0..8)
+            .map(|_| {
+                let (directory, id) = (bed.directory.clone(), mailbox.id);
+                tokio::spawn(async move {
+                    let mut held = Vec::new();
+                    for _ in 0..5 {
+                        match open(&directory, id, Protocol::Pop3).await {
+                            Ok(session) => held.push(session),
+                            Err(OpenError::Denied(EndReason::ProtocolDisabled)) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                    held
+                })
+            })
+            .collect();
+        let off = pop3(ProtocolState::Disabled);
+        let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, off, None).await.unwrap();
+        bed.directory.wait_applied(revision).await;
+        for opener in openers {
+            for session in opener.await.unwrap() {
+                assert_eq!(session.ending(), Some(EndReason::ProtocolDisabled));
+            }
+        }
+        assert_eq!(bed.directory.sessions().count(), 0, "what was refused is not kept");
+        let on = pop3(ProtocolState::Enabled);
+        let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, on, None).await.unwrap();
+        bed.directory.wait_applied(revision).await;
+    }
+}
+
+pub async fn a_change_touches_only_its_mailbox(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mut held = Vec::new();
+    let mut mailboxes = Vec::new();
+    for number in 0..50 {
+        let mailbox = bed.mailbox(&bed.operator, &format!("m{number}@live.example")).await;
+        for _ in 0..20 {
+            held.push((mailbox.id, open(&bed.directory, mailbox.id, Protocol::Imap).await.unwrap()));
+        }
+        mailboxes.push(mailbox);
+    }
+    assert_eq!(bed.directory.sessions().count(), 1000);
+    let before: Vec<_> = read_all(&bed, &mailboxes).await;
+    let off = protocols::ProtocolsPatch { imap: Some(ProtocolState::Disabled), ..Default::default() };
+    let (_, revision) =
+        protocols::patch_mailbox(&bed.control, &bed.operator, mailboxes[7].id, off, None).await.unwrap();
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(20, 0));
+    for (id, session) in &held {
+        assert_eq!(session.ending().is_some(), *id == mailboxes[7].id);
+    }
+    // What was remembered of the others is the very same; nothing of them was read again.
+    for (number, (old, new)) in before.iter().zip(read_all(&bed, &mailboxes).await).enumerate() {
+        assert_eq!(Arc::ptr_eq(old, &new), number != 7, "{number}");
+    }
+}
+
+async fn read_all(bed: &Bed, mailboxes: &[Mailbox]) -> Vec<Arc<facteur::directory::MailboxConfig>> {
+    let mut all = Vec::new();
+    for mailbox in mailboxes {
+        all.push(bed.directory.mailbox(mailbox.id).await.unwrap().unwrap());
+    }
+    all
+}
+
+pub async fn a_change_on_one_node_ends_sessions_on_the_other() {
+    let bed = Bed::on_postgres().await;
+    let second = bed.second_node().await;
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let session = open(&second.directory, mailbox.id, Protocol::Pop3).await.unwrap();
+    let off = pop3(ProtocolState::Disabled);
+    let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, off, None).await.unwrap();
+    assert_eq!(second.directory.wait_applied(revision).await, effect(1, 0));
+    assert_eq!(session.ended().await, EndReason::ProtocolDisabled);
+    assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 0));
+}
