@@ -12,7 +12,7 @@ use crate::model::{Revision, SettingLevel, Touch};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -25,15 +25,25 @@ const BATCH: i64 = 500;
 /// Revisions whose effect is remembered for the answers of their writes.
 const REMEMBERED: usize = 4096;
 
+/// A node that has not seen the log for so long answers nothing from memory: whoever was
+/// shut out meanwhile must not come in here.
+const BLIND: Duration = Duration::from_secs(10);
+
 /// How far this node has come.
 pub(super) struct Progress {
+    seen: Mutex<Instant>,
     applied: watch::Sender<Revision>,
     effects: Mutex<BTreeMap<Revision, Applied>>,
 }
 
 impl Progress {
     pub fn new(newest: Revision) -> Self {
-        Self { applied: watch::Sender::new(newest), effects: Mutex::default() }
+        Self { seen: Mutex::new(Instant::now()), applied: watch::Sender::new(newest), effects: Mutex::default() }
+    }
+
+    /// Whether the log was read a short while ago.
+    pub fn sees(&self) -> bool {
+        self.seen.lock().elapsed() < BLIND
     }
 
     pub fn applied(&self) -> Revision {
@@ -105,6 +115,7 @@ async fn catch_up(inner: &Inner) -> Result<(), super::DirectoryError> {
         let later = revisions::touches_after(&mut tx, inner.feed.applied(), BATCH).await?;
         drop(tx);
         if later.is_empty() {
+            *inner.feed.seen.lock() = Instant::now();
             return Ok(());
         }
         for (revision, touches) in later {

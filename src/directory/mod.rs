@@ -221,14 +221,18 @@ struct Inner {
 
 impl Inner {
     async fn mailbox(&self, id: MailboxId) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
-        if let Some(known) = self.cache.by_id(id, self.clock.now_ms()).await {
+        if self.feed.sees()
+            && let Some(known) = self.cache.by_id(id, self.clock.now_ms()).await
+        {
             return Ok(Some(known));
         }
         self.remember(load::mailbox(&self.db, id, self.clock.now_ms()).await?).await
     }
 
     async fn mailbox_by_key(&self, key: &str) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
-        if let Some(known) = self.cache.by_key(key, self.clock.now_ms()).await {
+        if self.feed.sees()
+            && let Some(known) = self.cache.by_key(key, self.clock.now_ms()).await
+        {
             return Ok(Some(known));
         }
         self.remember(load::mailbox_by_key(&self.db, key, self.clock.now_ms()).await?).await

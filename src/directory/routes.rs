@@ -23,7 +23,9 @@ enum Target {
 
 async fn find(inner: &Inner, address: &EmailAddress) -> Result<Option<Target>, DirectoryError> {
     let now = inner.clock.now_ms();
-    if let Some(known) = inner.cache.by_key(address.key(), now).await {
+    if inner.feed.sees()
+        && let Some(known) = inner.cache.by_key(address.key(), now).await
+    {
         return Ok(Some(Target::Mailbox(known)));
     }
     Ok(match load::address(&inner.db, address.key(), now).await? {
