@@ -327,7 +327,7 @@ fn a_snapshot_is_small() {
         Row { uid, message, flags, modseq: 0, size, internal_date: date, save_date: date + below(3) as i64 }
     });
     let state = after(&FolderState::empty(7, 1), &FolderOp::Append(rows.collect()));
-    // A row takes 56 octets in memory.
+    // A row takes 48 octets in memory.
     let octets = state.encode_snapshot().unwrap().len();
     assert!(octets < 100_000 * 8, "{octets}");
 }
