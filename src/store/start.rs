@@ -148,9 +148,11 @@ impl Store {
         });
         let writer = Writer { shared: shared.clone(), end, queue: waiting, ids: Default::default() };
         let runtime = tokio::runtime::Handle::current();
+        let end = WriterEnd(shared.clone());
         std::thread::Builder::new()
             .name("store-write".into())
             .spawn(move || {
+                let _end = end;
                 runtime.block_on(writer.run());
                 ending.send_replace(true);
             })
@@ -158,6 +160,16 @@ impl Store {
         let before = SystemTime::UNIX_EPOCH + now.saturating_sub(spare);
         tokio::spawn(sweep(shared.clone(), before));
         Ok(Store { shared })
+    }
+}
+
+/// However the writer ends, also by a defect: from then on the store says that it takes no
+/// writes, so that readiness shows it and mail is turned away before it is sent.
+struct WriterEnd(Arc<Shared>);
+
+impl Drop for WriterEnd {
+    fn drop(&mut self) {
+        self.0.read_only.store(true, Ordering::Release);
     }
 }
 
