@@ -88,6 +88,7 @@ on_both! {
     }
     start {
         opening_again_changes_nothing
+        a_newer_programs_database_is_left_alone
         the_first_operator_is_made_once
     }
     tree {

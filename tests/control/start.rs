@@ -4,7 +4,7 @@ use crate::bed::{ALL, Bed, PEER, fresh_folder, fresh_postgres};
 use facteur::auth::Passwords;
 use facteur::clock::Clock;
 use facteur::control::{Control, bootstrap, revisions, users};
-use facteur::db::Db;
+use facteur::db::{Db, DbError};
 use std::sync::Arc;
 
 fn control(db: Db) -> Control {
@@ -18,6 +18,15 @@ pub async fn opening_again_changes_nothing(bed: Bed) {
     let seen = revisions::list(&again, &bed.operator, None, None, 100).await.unwrap();
     assert_eq!(seen.0.len(), 2, "the first operator and the domain");
     assert!(again.db().answers().await);
+}
+
+pub async fn a_newer_programs_database_is_left_alone(bed: Bed) {
+    let mut tx = bed.db.write().await.unwrap();
+    tx.execute("INSERT INTO schema_control (version) VALUES (1000)", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    let refused = bed.open_again().await.err();
+    assert!(matches!(refused, Some(DbError::Newer { found: 1000, .. })), "{refused:?}");
+    assert!(bed.db.answers().await, "who has it open goes on");
 }
 
 pub async fn the_first_operator_is_made_once(bed: Bed) {
