@@ -72,6 +72,7 @@ on_both! {
         a_domains_switch_ends_what_inherits
         what_ends_all_sessions_of_a_mailbox
         a_rename_into_another_domain_is_followed
+        a_login_checked_before_a_change_opens_nothing
         no_session_slips_through_a_change
         a_change_touches_only_its_mailbox
     }

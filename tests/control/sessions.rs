@@ -5,10 +5,12 @@ use facteur::control::mailboxes::{self, Mailbox, MailboxPatch};
 use facteur::control::protocols;
 use facteur::control::suspensions::{self, NewSuspension};
 use facteur::db::suspensions::Suspended;
-use facteur::directory::{Applied, Directory, EndReason, SessionGuard, sessions::OpenError};
+use facteur::directory::{Applied, Directory, EndReason, MailboxConfig, SessionGuard, sessions::OpenError};
 use facteur::model::ids::MailboxId;
 use facteur::model::{Protocol, ProtocolState, Revision, SuspensionScope, bounds};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn open(directory: &Directory, id: MailboxId, protocol: Protocol) -> Result<SessionGuard, OpenError> {
     let config = directory.mailbox(id).await.unwrap().unwrap();
@@ -177,22 +179,66 @@ pub async fn a_rename_into_another_domain_is_followed(bed: Bed) {
     assert_eq!(lingering.ending(), Some(EndReason::MailboxGone));
 }
 
-/// Sessions are opened all the time while the protocol is switched off and on: once a switch-off is
+/// A login is checked, then configuration changes, then its session opens.
+pub async fn a_login_checked_before_a_change_opens_nothing(bed: Bed) {
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let (control, by, id) = (&bed.control, &bed.operator, mailbox.id);
+    let opens = async |config: &Arc<MailboxConfig>, revision: Revision| {
+        bed.directory.wait_applied(revision).await;
+        let answer = bed.directory.sessions().open(config.clone(), Protocol::Pop3, client(1), true).await;
+        match answer {
+            Ok(_) => None,
+            Err(OpenError::Denied(reason)) => Some(reason),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let checked = async || bed.directory.mailbox(id).await.unwrap().unwrap();
+
+    let config = checked().await;
+    let off = protocols::patch_mailbox(control, by, id, pop3(ProtocolState::Disabled), None).await.unwrap().1;
+    assert_eq!(opens(&config, off).await, Some(EndReason::ProtocolDisabled));
+    let on = protocols::patch_mailbox(control, by, id, pop3(ProtocolState::Enabled), None).await.unwrap().1;
+    assert_eq!(opens(&config, on).await, None);
+    let patch = MailboxPatch { password: clear("another password"), ..MailboxPatch::default() };
+    let revision = mailboxes::update(control, by, id, patch, None).await.unwrap().1;
+    assert_eq!(opens(&config, revision).await, Some(EndReason::PasswordChanged));
+    let config = checked().await;
+    let patch = MailboxPatch { address: Some(address("b@live.example")), ..MailboxPatch::default() };
+    let revision = mailboxes::update(control, by, id, patch, None).await.unwrap().1;
+    assert_eq!(opens(&config, revision).await, Some(EndReason::MailboxGone));
+    let config = checked().await;
+    let new = NewSuspension { scope: SuspensionScope::Login, reason: String::new(), until: None };
+    let revision = suspensions::create(control, by, Suspended::Mailbox(id), new).await.unwrap().1;
+    assert_eq!(opens(&config, revision).await, Some(EndReason::Suspended));
+    let revision = mailboxes::delete(control, by, id, None).await.unwrap();
+    assert_eq!(opens(&config, revision).await, Some(EndReason::MailboxGone));
+    assert_eq!(bed.directory.sessions().count(), 0, "what was refused is not kept");
+}
+
+/// Sessions are opened all the time, by logins that were checked before, while the protocol is switched off and on: once a switch-off is
 /// applied, every session that was open is told, and none opens.
 pub async fn no_session_slips_through_a_change(bed: Bed) {
     bed.domain(&bed.operator, "live.example").await;
     let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
     for _ in 0..15 {
+        let config = bed.directory.mailbox(mailbox.id).await.unwrap().unwrap();
+        let applied = Arc::new(AtomicBool::new(false));
         let openers: Vec<_> = (0..8)
             .map(|_| {
-                let (directory, id) = (bed.directory.clone(), mailbox.id);
+                let (sessions, config, applied) = (bed.directory.sessions().clone(), config.clone(), applied.clone());
                 tokio::spawn(async move {
-                    let mut held = Vec::new();
-                    for _ in 0..5 {
-                        match open(&directory, id, Protocol::Pop3).await {
-                            Ok(session) => held.push(session),
+                    let mut held = VecDeque::new();
+                    loop {
+                        let last = applied.load(Ordering::SeqCst);
+                        match sessions.open(config.clone(), Protocol::Pop3, client(1), true).await {
+                            Ok(session) => held.push_back(session),
                             Err(OpenError::Denied(EndReason::ProtocolDisabled)) => {}
                             Err(error) => panic!("{error}"),
+                        }
+                        held.drain(..held.len().saturating_sub(10));
+                        if last {
+                            break;
                         }
                         tokio::task::yield_now().await;
                     }
@@ -203,6 +249,7 @@ pub async fn no_session_slips_through_a_change(bed: Bed) {
         let off = pop3(ProtocolState::Disabled);
         let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, off, None).await.unwrap();
         bed.directory.wait_applied(revision).await;
+        applied.store(true, Ordering::SeqCst);
         for opener in openers {
             for session in opener.await.unwrap() {
                 assert_eq!(session.ending(), Some(EndReason::ProtocolDisabled));
