@@ -93,17 +93,14 @@ async fn run_once(
     }
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
-    let mut hasher = blake3::Hasher::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let hash = hasher.finalize();
-    match idempotency::begin(&state.control, &state.seal, caller, key, hash.as_bytes()).await? {
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let hash = state.seal.fingerprint(&[parts.method.as_str().as_bytes(), target.as_bytes(), &body]);
+    match idempotency::begin(&state.control, &state.seal, caller, key, &hash).await? {
         Begun::Fresh => {}
         Begun::Answered(status, kept) => return restore(status, &kept),
         Begun::Running => {
-            let detail = "a request with this Idempotency-Key is still running";
+            let detail = "a request with this Idempotency-Key is still running, or its server died in it: \
+                read the object to see whether it was done; a new key does it anew";
             return Err(Problem::new(StatusCode::CONFLICT, "running", "Still running", detail));
         }
         Begun::Mismatch => {
@@ -111,8 +108,13 @@ async fn run_once(
             return Err(Problem::field("Idempotency-Key", "reused", detail));
         }
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    keep(state, caller, key, response).await
+    // In a task of its own: a caller who goes away, or whose time is up, must not part the write from its answer.
+    let (state, caller, key) = (state.clone(), caller.clone(), key.to_owned());
+    let running = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&state, &caller, &key, response).await
+    });
+    running.await.map_err(|_| Problem::unavailable())?
 }
 
 /// Keeps an answer under its key; failures of ours are not kept, so that the request can be tried again.

@@ -32,6 +32,9 @@ pub(super) async fn list(
     Permit(caller): Permit,
     Params(query): Params<RevisionQuery>,
 ) -> Result<Json<PageOf<RevisionView>>, Problem> {
+    if query.object.as_deref().is_some_and(|object| object.chars().any(char::is_control)) {
+        return Err(Problem::field("object", "control_character", "must not contain control characters"));
+    }
     let (before, size) = (place(query.cursor.as_deref())?, limit(query.limit)?);
     let (items, next) = revisions::list(&state.control, &caller, query.object.as_deref(), before, size).await?;
     Ok(Json(PageOf { items, next_cursor: next.map(cursor) }))

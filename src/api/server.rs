@@ -4,19 +4,18 @@
 //! closed; a full descriptor table slows accepting, never spins.
 
 use crate::model::bounds;
-use crate::net::Stream;
+use crate::net::{Admission, Stream};
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,10 +48,9 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, app: Ro
     let mut tls = (*tls).clone();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let serving = Serving { app, tls: Arc::new(tls), shutdown: shutdown.clone() };
-    let places = Arc::new(Semaphore::new(bounds::HTTP_CONNECTIONS));
+    let places = Admission::new(bounds::HTTP_CONNECTIONS);
     let connections = TaskTracker::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { break };
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
@@ -60,6 +58,8 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, app: Ro
         };
         match accepted {
             Ok((tcp, address)) => {
+                // Beyond the bounds there is nothing to say that a client would understand: it may be TLS.
+                let Some(place) = places.admit(address.ip()) else { continue };
                 let serving = serving.clone();
                 connections.spawn(async move {
                     converse(tcp, address, serving).await;
@@ -106,25 +106,36 @@ async fn answer(stream: Stream, peer: Peer, serving: Serving) {
         request.extensions_mut().insert(peer);
         app.clone().oneshot(request.map(Body::new))
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds::HTTP_HEADER_TIME)
-        .max_buf_size(bounds::HTTP_HEADER_OCTETS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(bounds::HTTP_REQUEST_TIME))
-        .max_header_list_size(bounds::HTTP_HEADER_OCTETS as u32)
-        .max_concurrent_streams(100);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = serving.shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    // By what was negotiated, not by what the peer sends first: guessing has no deadline.
+    let ended = if stream.alpn().is_some_and(|name| name == b"h2") {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(bounds::HTTP_HEADER_TIME))
+            .keep_alive_timeout(bounds::HTTP_HEADER_TIME)
+            .max_header_list_size(bounds::HTTP_HEADER_OCTETS as u32)
+            .max_concurrent_streams(100);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = serving.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds::HTTP_HEADER_TIME)
+            .max_buf_size(bounds::HTTP_HEADER_OCTETS);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = serving.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
     if let Err(error) = ended {

@@ -50,7 +50,8 @@ async fn purge_mailboxes(control: &Control, directory: &Directory, store: &Store
             return false;
         }
     };
-    let mut all = true;
+    // A full batch may have left more behind.
+    let mut all = mailboxes.len() < jobs::PURGE_BATCH;
     for mailbox in mailboxes {
         // Sessions were told to end; their last words may still be under way.
         if !directory.sessions().of_mailbox(mailbox).is_empty() {

@@ -90,23 +90,28 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let _waiting = Waiting::enter(&self.waiting)?;
-        let _permit = self.lane.acquire().await.map_err(|_| Busy)?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+        let waiting = Waiting::enter(&self.waiting)?;
+        let permit = self.lane.clone().acquire_owned().await.map_err(|_| Busy)?;
+        // The work ends when it ends, whoever still waits for it: until then it holds its places.
+        let done = tokio::task::spawn_blocking(move || {
+            let (_waiting, _permit) = (waiting, permit);
+            work()
+        });
+        done.await.map_err(|_| Busy)
     }
 }
 
 /// A place in the queue before the lane.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting(Arc<AtomicUsize>);
 
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize) -> Result<Self, Busy> {
-        let place = Self(waiting);
+impl Waiting {
+    fn enter(waiting: &Arc<AtomicUsize>) -> Result<Self, Busy> {
+        let place = Self(waiting.clone());
         if waiting.fetch_add(1, Ordering::AcqRel) >= bounds::HASH_QUEUE { Err(Busy) } else { Ok(place) }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }

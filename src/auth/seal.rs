@@ -32,6 +32,7 @@ pub enum SealError {
 #[derive(Clone)]
 pub struct Seal {
     key: Arc<RandomizedNonceKey>,
+    fingerprints: Arc<[u8; 32]>,
 }
 
 impl Seal {
@@ -56,8 +57,20 @@ impl Seal {
         if key.len() != KEY_OCTETS {
             return Err(failed(format!("has {} octets, not {KEY_OCTETS}", key.len())));
         }
+        let fingerprints = Arc::new(blake3::derive_key("facteur 2026 fingerprints of requests", &key));
         let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| SealError::Sealed)?;
-        Ok(Self { key: Arc::new(key) })
+        Ok(Self { key: Arc::new(key), fingerprints })
+    }
+
+    /// A fingerprint of octets that may hold a password: without the master key it cannot be
+    /// tried against guesses.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.fingerprints);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
     }
 
     /// Seals octets; `name` says what they are and must be the same at opening.
@@ -117,5 +130,8 @@ mod tests {
         changed[NONCE_LEN] ^= 1;
         assert!(again.open_sealed("jwt", &changed).is_err());
         assert!(again.open_sealed("jwt", b"x").is_err());
+        assert_eq!(seal.fingerprint(&[b"a", b"b"]), again.fingerprint(&[b"a", b"b"]));
+        assert_ne!(seal.fingerprint(&[b"a", b"b"]), again.fingerprint(&[b"ab", b""]));
+        assert_ne!(seal.fingerprint(&[b"a"]), Seal::open(other.path()).unwrap().fingerprint(&[b"a"]));
     }
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -48,64 +49,142 @@ impl Window {
     }
 }
 
+/// What is known of a network.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfNetwork {
+    minute: Window,
+    day: Window,
+    /// Attempts whose outcome is not known yet.
+    pending: u32,
+}
+
+/// What is known of a mailbox or user.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfSubject {
+    hour: Window,
+    pending: u32,
+}
+
 #[derive(Default)]
 struct State {
-    networks: HashMap<Network, (Window, Window)>,
-    subjects: HashMap<String, Window>,
+    networks: HashMap<Network, OfNetwork>,
+    subjects: HashMap<String, OfSubject>,
     known: HashMap<(String, Network), i64>,
+}
+
+/// Whether an attempt may begin.
+enum Place {
+    Free,
+    /// Attempts under way could take the last places: wait for their outcome.
+    Wait,
+    Refused,
 }
 
 /// Counts failed logins; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Throttle {
     state: Arc<Mutex<State>>,
+    resolved: Arc<Notify>,
+}
+
+/// An attempt under way: it counts as failed unless it is said to have succeeded, also when its
+/// task is dropped, so that hanging up early or trying many at once buys no guesses.
+pub struct Attempt {
+    throttle: Throttle,
+    subject: String,
+    network: Network,
+    now: i64,
+    counts: bool,
 }
 
 impl Throttle {
-    /// Whether a login on `subject` (a canonical address or a user's name) from `peer` may be tried now.
-    pub fn admits(&self, subject: &str, peer: IpAddr, now: i64) -> bool {
+    /// Begins a login on `subject` (a canonical address or a user's name) from `peer`; none when it may
+    /// not be tried now. Waits while the attempts under way could use up what is left.
+    pub async fn begin(&self, subject: &str, peer: IpAddr, now: i64) -> Option<Attempt> {
         let network = Network::from(peer);
-        let state = self.state.lock();
+        loop {
+            let mut resolved = std::pin::pin!(self.resolved.notified());
+            resolved.as_mut().enable();
+            match self.take(subject, network, now) {
+                Place::Free => break,
+                Place::Refused => return None,
+                Place::Wait => resolved.await,
+            }
+        }
+        Some(Attempt { throttle: self.clone(), subject: subject.to_owned(), network, now, counts: true })
+    }
+
+    fn take(&self, subject: &str, network: Network, now: i64) -> Place {
+        let mut state = self.state.lock();
         let of_network = state.networks.get(&network).copied().unwrap_or_default();
-        if of_network.0.count(now, MINUTE_MS) >= bounds::FAILED_LOGINS_PER_MINUTE
-            || of_network.1.count(now, DAY_MS) >= bounds::FAILED_LOGINS_PER_DAY
-        {
-            return false;
+        let (minute, day) = (of_network.minute.count(now, MINUTE_MS), of_network.day.count(now, DAY_MS));
+        if minute >= bounds::FAILED_LOGINS_PER_MINUTE || day >= bounds::FAILED_LOGINS_PER_DAY {
+            return Place::Refused;
         }
-        let of_subject = state.subjects.get(subject).map_or(0, |window| window.count(now, HOUR_MS));
-        of_subject < bounds::FAILED_LOGINS_PER_MAILBOX_HOUR || state.known.contains_key(&(subject.to_owned(), network))
+        let known = state.known.contains_key(&(subject.to_owned(), network));
+        let of_subject = state.subjects.get(subject).copied().unwrap_or_default();
+        let hour = of_subject.hour.count(now, HOUR_MS);
+        if !known && hour >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR {
+            return Place::Refused;
+        }
+        let full = minute + of_network.pending >= bounds::FAILED_LOGINS_PER_MINUTE
+            || day + of_network.pending >= bounds::FAILED_LOGINS_PER_DAY
+            || (!known && hour + of_subject.pending >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR);
+        if full {
+            return Place::Wait;
+        }
+        state.networks.entry(network).or_default().pending += 1;
+        state.subjects.entry(subject.to_owned()).or_default().pending += 1;
+        Place::Free
+    }
+}
+
+impl Attempt {
+    /// The password was right: this network has signed in to the subject.
+    pub fn succeeded(mut self) {
+        self.counts = false;
+        let known = (self.subject.clone(), self.network);
+        self.throttle.state.lock().known.insert(known, self.now);
     }
 
-    /// Counts a failure.
-    pub fn failed(&self, subject: &str, peer: IpAddr, now: i64) {
-        let network = Network::from(peer);
-        let mut state = self.state.lock();
-        let windows = state.networks.entry(network).or_default();
-        windows.0.add(now, MINUTE_MS);
-        windows.1.add(now, DAY_MS);
-        if !state.known.contains_key(&(subject.to_owned(), network)) {
-            state.subjects.entry(subject.to_owned()).or_default().add(now, HOUR_MS);
-        }
-        state.forget(now);
+    /// The outcome says nothing of the password (a fault of ours).
+    pub fn forgiven(mut self) {
+        self.counts = false;
     }
+}
 
-    /// Remembers that this network has signed in to `subject`.
-    pub fn succeeded(&self, subject: &str, peer: IpAddr, now: i64) {
-        let mut state = self.state.lock();
-        state.known.insert((subject.to_owned(), Network::from(peer)), now);
-        state.forget(now);
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut state = self.throttle.state.lock();
+        let known = state.known.contains_key(&(self.subject.clone(), self.network));
+        if let Some(of_network) = state.networks.get_mut(&self.network) {
+            of_network.pending = of_network.pending.saturating_sub(1);
+            if self.counts {
+                of_network.minute.add(self.now, MINUTE_MS);
+                of_network.day.add(self.now, DAY_MS);
+            }
+        }
+        if let Some(of_subject) = state.subjects.get_mut(&self.subject) {
+            of_subject.pending = of_subject.pending.saturating_sub(1);
+            if self.counts && !known {
+                of_subject.hour.add(self.now, HOUR_MS);
+            }
+        }
+        state.forget(self.now);
+        drop(state);
+        self.throttle.resolved.notify_waiters();
     }
 }
 
 impl State {
     fn forget(&mut self, now: i64) {
         if self.networks.len() > REMEMBERED {
-            self.networks.retain(|_, (_, day)| day.count(now, DAY_MS) > 0);
-            shrink(&mut self.networks, |(minute, _)| minute.start);
+            self.networks.retain(|_, of| of.pending > 0 || of.day.count(now, DAY_MS) > 0);
+            shrink(&mut self.networks, |of| if of.pending > 0 { i64::MAX } else { of.minute.start });
         }
         if self.subjects.len() > REMEMBERED {
-            self.subjects.retain(|_, window| window.count(now, HOUR_MS) > 0);
-            shrink(&mut self.subjects, |window| window.start);
+            self.subjects.retain(|_, of| of.pending > 0 || of.hour.count(now, HOUR_MS) > 0);
+            shrink(&mut self.subjects, |of| if of.pending > 0 { i64::MAX } else { of.hour.start });
         }
         if self.known.len() > REMEMBERED {
             shrink(&mut self.known, |at| *at);
@@ -132,37 +211,66 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    #[test]
-    fn a_network_is_held_back_for_a_minute_then_for_a_day() {
+    #[tokio::test]
+    async fn a_network_is_held_back_for_a_minute_then_for_a_day() {
         let throttle = Throttle::default();
         let mut now = 0;
         let mut tried = 0;
         while now < DAY_MS - MINUTE_MS {
-            if throttle.admits("a", ip(1), now) {
-                throttle.failed(&format!("subject{tried}"), ip(1), now);
+            if throttle.begin(&format!("subject{tried}"), ip(1), now).await.is_some() {
                 tried += 1;
             }
             now += 1000;
         }
         assert_eq!(tried, bounds::FAILED_LOGINS_PER_DAY);
-        assert!(throttle.admits("a", ip(2), now), "other networks go on");
-        assert!(throttle.admits("a", ip(1), now + DAY_MS), "and so does this one a day later");
+        assert!(throttle.begin("a", ip(2), now).await.is_some(), "other networks go on");
+        assert!(throttle.begin("a", ip(1), now + DAY_MS).await.is_some(), "and so does this one a day later");
     }
 
-    #[test]
-    fn a_mailbox_is_guarded_without_locking_its_owner_out() {
+    #[tokio::test]
+    async fn a_mailbox_is_guarded_without_locking_its_owner_out() {
         let throttle = Throttle::default();
-        throttle.succeeded("owner", ip(200), 0);
-        let reached = (0..100).filter(|i| {
-            let admitted = throttle.admits("owner", ip(*i), 1);
-            if admitted {
-                throttle.failed("owner", ip(*i), 1);
-            }
-            admitted
-        });
-        assert_eq!(reached.count() as u32, bounds::FAILED_LOGINS_PER_MAILBOX_HOUR);
-        assert!(throttle.admits("owner", ip(200), 1));
-        assert!(!throttle.admits("owner", ip(201), 1));
-        assert!(throttle.admits("owner", ip(201), 1 + HOUR_MS));
+        throttle.begin("owner", ip(200), 0).await.unwrap().succeeded();
+        let mut reached = 0;
+        for last in 0..100 {
+            reached += u32::from(throttle.begin("owner", ip(last), 1).await.is_some());
+        }
+        assert_eq!(reached, bounds::FAILED_LOGINS_PER_MAILBOX_HOUR);
+        throttle.begin("owner", ip(200), 1).await.unwrap().succeeded();
+        assert!(throttle.begin("owner", ip(201), 1).await.is_none());
+        assert!(throttle.begin("owner", ip(201), 1 + HOUR_MS).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn many_at_once_are_no_more_guesses_and_right_ones_only_wait() {
+        let throttle = Throttle::default();
+        let guess = |i: u32| {
+            let throttle = throttle.clone();
+            tokio::spawn(async move {
+                let attempt = throttle.begin(&format!("s{i}"), ip(1), 0).await;
+                // The hash is computed here.
+                tokio::task::yield_now().await;
+                attempt.is_some()
+            })
+        };
+        let guesses: Vec<_> = (0..200).map(guess).collect();
+        let mut admitted = 0;
+        for guess in guesses {
+            admitted += u32::from(guess.await.unwrap());
+        }
+        assert_eq!(admitted, bounds::FAILED_LOGINS_PER_MINUTE);
+
+        let right = |_| {
+            let throttle = throttle.clone();
+            tokio::spawn(async move {
+                let attempt = throttle.begin("owner", ip(2), 0).await.expect("only waits");
+                tokio::task::yield_now().await;
+                attempt.succeeded();
+            })
+        };
+        for login in (0..200).map(right).collect::<Vec<_>>() {
+            login.await.unwrap();
+        }
+        throttle.begin("owner", ip(2), 0).await.unwrap().forgiven();
     }
 }

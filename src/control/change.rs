@@ -7,6 +7,8 @@ use crate::db::revisions::{self, RevisionRow};
 use crate::db::{DbError, Tx};
 use crate::model::Revision;
 use crate::model::revision::Touch;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What a revision says of the object that it changed. Never holds a secret: it is made of
 /// the views that the API shows.
@@ -83,9 +85,19 @@ impl Change {
         };
         revisions::insert(&mut self.tx, &row).await?;
         self.tx.notify(super::CHANNEL).await?;
+        // However this ends: a caller who goes away in the middle of the commit must not delay its effect.
+        let _wake = WakeFeed(self.control.committed.clone());
         self.tx.commit().await?;
-        self.control.committed.notify_one();
         Ok(self.revision)
+    }
+}
+
+/// Wakes the feed when dropped; a look at a log without news costs one query.
+struct WakeFeed(Arc<Notify>);
+
+impl Drop for WakeFeed {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -14,14 +14,12 @@ pub enum Begun {
     Fresh,
     /// It was answered: status and body.
     Answered(u16, Vec<u8>),
-    /// The same request is running right now.
+    /// The same request is running right now, or the process died in it. It is never run again: whether
+    /// it was done cannot be told from here.
     Running,
     /// The key was used for another request.
     Mismatch,
 }
-
-/// How long a request that never finished holds its key: the process died in it.
-const RUNNING_MS: i64 = 120_000;
 
 /// Takes a key for a request.
 pub async fn begin(control: &Control, seal: &Seal, caller: &Caller, key: &str, request_hash: &[u8]) -> Result<Begun> {
@@ -36,13 +34,6 @@ pub async fn begin(control: &Control, seal: &Seal, caller: &Caller, key: &str, r
     let Some(row) = rows::find(&mut tx, &who, key).await? else { return Ok(Begun::Running) };
     if row.request_hash != request_hash {
         return Ok(Begun::Mismatch);
-    }
-    if row.status == 0 && now - row.created_at > RUNNING_MS {
-        rows::release(&mut tx, &who, key).await?;
-        // Another may have taken it over just now.
-        let taken = rows::begin(&mut tx, &who, key, request_hash, now).await?;
-        tx.commit().await?;
-        return Ok(if taken { Begun::Fresh } else { Begun::Running });
     }
     if row.status == 0 {
         return Ok(Begun::Running);

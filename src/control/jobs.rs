@@ -6,10 +6,13 @@ use super::{Control, Result};
 use crate::db::{Page, api_sessions, mailboxes, purges};
 use crate::model::ids::MailboxId;
 
-/// Some mailboxes whose mail has to go.
+/// Purges handed out at once.
+pub const PURGE_BATCH: usize = 100;
+
+/// Some mailboxes whose mail has to go, at most [`PURGE_BATCH`].
 pub async fn purges(control: &Control) -> Result<Vec<MailboxId>> {
     let mut tx = control.db.read().await?;
-    Ok(purges::some(&mut tx).await?)
+    Ok(purges::some(&mut tx, PURGE_BATCH as i64).await?)
 }
 
 /// A mailbox's mail is gone.

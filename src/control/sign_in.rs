@@ -9,7 +9,7 @@ use crate::auth::tokens::{self, Claims, Tokens};
 use crate::auth::{Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
 use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
-use crate::model::ids::{MailboxId, UserId};
+use crate::model::ids::{KeyId, MailboxId, UserId};
 use crate::model::{EmailAddress, Role};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -66,21 +66,16 @@ impl SignIn {
     pub async fn password(&self, name: &str, password: &str, peer: IpAddr) -> Result<SignedIn> {
         let now = self.control.now_ms();
         let subject_key = subject_key(name);
-        if !self.throttle.admits(&subject_key, peer, now) {
-            return Err(Error::Throttled);
-        }
+        let attempt = self.throttle.begin(&subject_key, peer, now).await.ok_or(Error::Throttled)?;
         let subject = self.find_subject(name).await?;
         let hash = subject.as_ref().and_then(|subject| subject.password_hash.as_deref());
         let right = self.control.passwords.verify(hash, password.as_bytes()).await?;
         match subject.filter(|_| right) {
             Some(subject) => {
-                self.throttle.succeeded(&subject_key, peer, now);
+                attempt.succeeded();
                 self.begin(subject).await
             }
-            None => {
-                self.throttle.failed(&subject_key, peer, now);
-                Err(Error::SignInRefused)
-            }
+            None => Err(Error::SignInRefused),
         }
     }
 
@@ -173,6 +168,12 @@ impl SignIn {
         if stands { find_caller(&mut tx, &session).await } else { Ok(None) }
     }
 
+    async fn note_use(&self, key: KeyId, now: i64) -> Result<()> {
+        let mut tx = self.control.db.write().await?;
+        keys::used(&mut tx, key, now).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn by_key(&self, token: &str) -> Result<Option<Caller>> {
         let now = self.control.now_ms();
         let mut tx = self.control.db.read().await?;
@@ -181,9 +182,10 @@ impl SignIn {
         drop(tx);
         // To the minute, so that a busy key does not write at every request.
         if row.last_used_at.is_none_or(|at| now - at > 60_000) {
-            let mut tx = self.control.db.write().await?;
-            keys::used(&mut tx, row.id, now).await?;
-            tx.commit().await?;
+            // A full disk must not keep a key from reading.
+            if let Err(error) = self.note_use(row.id, now).await {
+                tracing::warn!(%error, "a key's last use is not noted");
+            }
         }
         let (id, tenant, path, role, read_only) =
             (CallerId::Key(row.id), row.tenant, row.path, row.role, row.read_only);

@@ -9,9 +9,9 @@ pub async fn insert(tx: &mut Tx, mailbox: MailboxId, now: i64) -> Result<()> {
     tx.execute(SQL, &[mailbox.0.into(), now.into()]).await.map(drop)
 }
 
-/// Some mailboxes whose mail has to go, oldest first.
-pub async fn some(tx: &mut Tx) -> Result<Vec<MailboxId>> {
-    let rows = tx.all("SELECT mailbox_id FROM purges ORDER BY created_at LIMIT 100", &[]).await?;
+/// At most `limit` mailboxes whose mail has to go, oldest first.
+pub async fn some(tx: &mut Tx, limit: i64) -> Result<Vec<MailboxId>> {
+    let rows = tx.all("SELECT mailbox_id FROM purges ORDER BY created_at LIMIT $1", &[limit.into()]).await?;
     rows.iter().map(|row| row.get(0).map(MailboxId)).collect()
 }
 

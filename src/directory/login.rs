@@ -88,36 +88,47 @@ impl Login {
         let now = inner.clock.now_ms();
         let address = name.parse::<EmailAddress>().ok();
         let subject = address.as_ref().map_or("", |address| address.key());
-        if !self.throttle.admits(subject, peer, now) {
+        let Some(attempt) = self.throttle.begin(subject, peer, now).await else {
             tracing::info!(%protocol, %peer, mailbox = subject, "login throttled");
             return Err(LoginError::Throttled);
-        }
-        let mailbox = match &address {
-            Some(address) => self.directory.mailbox_by_address(address).await.map_err(|error| {
-                tracing::warn!(%error, "login cannot be checked");
-                LoginError::Unavailable
-            })?,
-            None => None,
         };
-        let right = self.verify(mailbox.as_deref(), password).await?;
+        let checked = match self.find(address.as_ref()).await {
+            Ok(mailbox) => self.verify(mailbox.as_deref(), password).await.map(|right| (mailbox, right)),
+            Err(error) => Err(error),
+        };
+        let (mailbox, right) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                attempt.forgiven();
+                return Err(error);
+            }
+        };
         match mailbox.filter(|_| right) {
             Some(mailbox) if mailbox.access(protocol).allowed => {
-                self.throttle.succeeded(subject, peer, now);
+                attempt.succeeded();
                 self.note(&mailbox, protocol, peer, now);
                 Ok(mailbox)
             }
             Some(mailbox) => {
                 // The password was right: no guess, so it does not count as one.
+                attempt.forgiven();
                 let source = mailbox.access(protocol).source;
                 tracing::info!(%protocol, %peer, mailbox = subject, because = %source, "login refused: protocol is off");
                 Err(LoginError::Refused)
             }
             None => {
-                self.throttle.failed(subject, peer, now);
                 tracing::info!(%protocol, %peer, mailbox = subject, "login refused: unknown or wrong password");
                 Err(LoginError::Refused)
             }
         }
+    }
+
+    async fn find(&self, address: Option<&EmailAddress>) -> Result<Option<Arc<MailboxConfig>>, LoginError> {
+        let Some(address) = address else { return Ok(None) };
+        self.directory.mailbox_by_address(address).await.map_err(|error| {
+            tracing::warn!(%error, "login cannot be checked");
+            LoginError::Unavailable
+        })
     }
 
     /// Whether the password is right; remembers that it was, so that clients which reconnect all day cost no hash.
@@ -176,11 +187,16 @@ impl Notes {
     pub async fn write(mut self, shutdown: CancellationToken) {
         loop {
             let first = tokio::select! {
+                biased;
                 note = self.received.recv() => note,
                 () = shutdown.cancelled() => None,
             };
             let Some(first) = first else { return };
-            tokio::time::sleep(GATHER).await;
+            // What more comes is written with it; a shutdown writes at once what is there.
+            tokio::select! {
+                () = tokio::time::sleep(GATHER) => {}
+                () = shutdown.cancelled() => {}
+            }
             let mut newest = HashMap::from([((first.mailbox, first.row.protocol), first.row)]);
             while let Ok(note) = self.received.try_recv() {
                 newest.insert((note.mailbox, note.row.protocol), note.row);

@@ -41,6 +41,12 @@ impl Stream {
         matches!(self, Self::Tls(_))
     }
 
+    /// The protocol that TLS negotiated (RFC 7301).
+    pub fn alpn(&self) -> Option<&[u8]> {
+        let Self::Tls(tls) = self else { return None };
+        tls.get_ref().1.alpn_protocol()
+    }
+
     /// TLS version and cipher suite, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
     pub fn tls_cipher(&self) -> Option<String> {
         let Self::Tls(tls) = self else { return None };
