@@ -123,7 +123,9 @@ pub async fn what_ends_all_sessions_of_a_mailbox(bed: Bed) {
     assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 3));
     let (id, revision) = stop(SuspensionScope::Receive).await;
     assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 3));
-    suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+    // Waited for, as the API does: of changes at once the first may already see what the second did.
+    let lifted = suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+    bed.directory.wait_applied(lifted).await;
     let (id, revision) = stop(SuspensionScope::SendReject).await;
     assert_eq!(bed.directory.wait_applied(revision).await, effect(1, 2));
     assert_eq!(endings(&own), [None, None, Some(EndReason::Suspended)]);
