@@ -6,7 +6,7 @@ use super::command::Store;
 use super::encode;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
-use super::sync::{Expunges, flags_line, sync};
+use super::sync::{Expunges, Own, flags_line, sync};
 use super::view::Selected;
 use crate::mail::conn::Interrupt;
 use crate::model::{UidSet, bounds};
@@ -33,10 +33,11 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
     let ghosts = selected.view.has_ghost_in(&uids);
     // The own change is told below, in the way that was asked for.
-    sync(peer, selected, Expunges::Hold, changed.modseq).await?;
+    let own = changed.modseq.map(|modseq| Own { modseq, mode: command.mode, flags });
+    sync(peer, selected, Expunges::Hold, own).await?;
     tell(peer, selected, command, &uids, changed.modseq).await?;
     let reply = outcome(selected, command, &changed.modified, ghosts);
-    sync(peer, selected, expunges, changed.modseq).await?;
+    sync(peer, selected, expunges, own).await?;
     Ok(reply)
 }
 

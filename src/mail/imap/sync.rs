@@ -8,7 +8,7 @@ use super::peer::{Enabled, Peer};
 use super::view::{Selected, View};
 use crate::mail::conn::Interrupt;
 use crate::model::{Flags, UidSet};
-use crate::store::Row;
+use crate::store::{FlagMode, FolderState, Row};
 
 /// Whether EXPUNGE may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +19,33 @@ pub(super) enum Expunges {
     Hold,
 }
 
-/// Brings the view to the newest state and tells the difference. Changes that bear the
-/// MODSEQ `own` were made, and told if need be, by the command that is being answered.
+/// A change of flags that the command being answered has made, and tells itself if need be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own {
+    /// The MODSEQ of the change.
+    pub(super) modseq: u64,
+    /// What it did to the flags.
+    pub(super) mode: FlagMode,
+    /// With these.
+    pub(super) flags: Flags,
+}
+
+impl Own {
+    /// True when this change alone led from what the client knew of a message to what it is now.
+    /// Where another session's change came between, the client has to hear the outcome (RFC 9051 §6.4.6).
+    fn explains(self, older: &FolderState, row: &Row) -> bool {
+        let was = older.position(row.uid).ok().and_then(|position| older.row(position));
+        row.modseq == self.modseq && was.is_some_and(|was| self.mode.apply(was.flags, self.flags) == row.flags)
+    }
+}
+
+/// Brings the view to the newest state and tells the difference, but for what the command
+/// that is being answered did on its own.
 pub(super) async fn sync(
     peer: &mut Peer,
     selected: &mut Selected,
     expunges: Expunges,
-    own: Option<u64>,
+    own: Option<Own>,
 ) -> Result<(), Interrupt> {
     let newest = selected.folder.state();
     let view = &mut selected.view;
@@ -44,7 +64,7 @@ pub(super) async fn sync(
         exists(peer, &selected.view);
     }
     tell_keywords(peer, selected);
-    for row in diff.changed.iter().filter(|row| Some(row.modseq) != own) {
+    for row in diff.changed.iter().filter(|row| !own.is_some_and(|own| own.explains(&older.seen, row))) {
         tell_flags(peer, &selected.view, row);
         peer.conn.flush_if_full().await?;
     }

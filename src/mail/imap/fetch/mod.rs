@@ -11,7 +11,7 @@ mod section;
 use super::command::{Fetch, FetchItem};
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
-use super::sync::{Expunges, sync};
+use super::sync::{Expunges, Own, sync};
 use super::vanished::vanished;
 use super::view::{Numbered, Selected};
 use crate::mime::{Summarizer, SummaryView};
@@ -109,7 +109,8 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
         peer.conn.flush_if_full().await?;
     }
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
-    sync(peer, selected, expunges, seen_at).await?;
+    let own = seen_at.map(|modseq| Own { modseq, mode: FlagMode::Add, flags: Flags::SEEN });
+    sync(peer, selected, expunges, own).await?;
     Ok(outcome.reply())
 }
 
