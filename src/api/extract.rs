@@ -3,12 +3,13 @@
 //! Invariant: an unknown field, a control character in any text and a wrong type are each
 //! refused with the place where they stand.
 
+use super::kinds;
 use super::problem::Problem;
 use crate::control::FieldError;
 use crate::model::bounds;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::str::FromStr;
@@ -29,13 +30,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         });
         if !json {
             let detail = "send JSON, with Content-Type: application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "Wrong media type", detail));
+            return Err(Problem::new(&kinds::MEDIA_TYPE, detail));
         }
         let octets =
             axum::body::to_bytes(request.into_body(), bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
         let value: Value = serde_json::from_slice(&octets).map_err(|error| {
-            let detail = format!("the body is no JSON: {error}");
-            Problem::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail)
+            // The reader's own bound on nesting lies above ours.
+            if error.to_string().starts_with("recursion limit") {
+                return Problem::field("", "too_deep", "is nested too deeply");
+            }
+            Problem::new(&kinds::MALFORMED, format!("the body is no JSON: {error}"))
         })?;
         parse(value).map(Self)
     }
@@ -44,7 +48,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
 /// The problem of a body that is too large.
 pub(super) fn too_large() -> Problem {
     let detail = format!("the body may have at most {} octets", bounds::HTTP_BODY_OCTETS);
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large", detail)
+    Problem::new(&kinds::TOO_LARGE, detail)
 }
 
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {

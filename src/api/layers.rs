@@ -2,6 +2,7 @@
 
 use super::ApiState;
 use super::extract::too_large;
+use super::kinds;
 use super::problem::Problem;
 use super::server::Peer;
 use crate::control::idempotency::{self, Begun};
@@ -64,7 +65,7 @@ pub(super) async fn require_tls(State(state): State<ApiState>, request: Request,
         return next.run(request).await;
     }
     let detail = "use https:// on this same port; a proxy that does TLS needs plain_http = \"always\" in the settings";
-    Problem::new(StatusCode::FORBIDDEN, "tls_required", "TLS is required", detail).into_response()
+    Problem::new(&kinds::TLS_REQUIRED, detail).into_response()
 }
 
 /// The same key and request gets the same answer, done once.
@@ -73,10 +74,15 @@ pub(super) async fn once(State(state): State<ApiState>, request: Request, next: 
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
     let caller = request.extensions().get::<Caller>().cloned();
     match (key, caller) {
-        (Some(key), Some(caller)) if writes => match run_once(&state, &caller, &key, request, next).await {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        },
+        (Some(key), Some(caller)) if writes => {
+            // On a task of its own: a caller that goes away and asks again must find the answer, and nothing done twice.
+            let run = async move { run_once(&state, &caller, &key, request, next).await };
+            match tokio::spawn(run).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(problem)) => problem.into_response(),
+                Err(error) => Problem::from(Error::Internal(error.to_string())).into_response(),
+            }
+        }
         _ => next.run(request).await,
     }
 }
@@ -101,7 +107,7 @@ async fn run_once(
         Begun::Running => {
             let detail = "a request with this Idempotency-Key is still running, or its server died in it: \
                 read the object to see whether it was done; a new key does it anew";
-            return Err(Problem::new(StatusCode::CONFLICT, "running", "Still running", detail));
+            return Err(Problem::new(&kinds::RUNNING, detail));
         }
         Begun::Mismatch => {
             let detail = "was used for another request";

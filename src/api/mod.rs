@@ -9,6 +9,7 @@ mod domains;
 mod extract;
 mod health;
 mod keys;
+mod kinds;
 mod layers;
 mod mailboxes;
 mod openapi;
@@ -30,7 +31,6 @@ use crate::control::sign_in::SignIn;
 use crate::directory::Directory;
 use crate::store::Store;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use problem::Problem;
 use rustls::ServerConfig;
@@ -103,6 +103,7 @@ fn app(state: ApiState) -> Router {
     router
         .route_layer(from_fn(layers::note_route))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
+        .route("/docs/problems", axum::routing::get(kinds::page))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), layers::once))
@@ -118,7 +119,7 @@ async fn not_found() -> Problem {
 
 async fn method_not_allowed() -> Problem {
     let detail = "this method is none of this resource's";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+    Problem::new(&kinds::METHOD_NOT_ALLOWED, detail)
 }
 
 /// Serves until the shutdown, then lets what has started finish.

@@ -3,6 +3,7 @@
 //! Internal text never leaves: it is logged here, once. Invariant: what a caller may not
 //! see has the very octets of what is not there.
 
+use super::kinds::{self, Kind};
 use crate::control::{Error, FieldError};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -46,13 +47,13 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of a kind.
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(kind: &Kind, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("/docs/problems#{code}"),
-            title,
-            status: status.as_u16(),
+            kind: format!("/docs/problems#{}", kind.code),
+            title: kind.title,
+            status: kind.status,
             detail: detail.into(),
-            code,
+            code: kind.code,
             errors: Vec::new(),
         }
     }
@@ -60,22 +61,17 @@ impl Problem {
     /// Nobody, or nobody that we know, calls.
     pub fn unauthenticated() -> Self {
         let detail = "sign in at /v1/sign-in, or send an API key: Authorization: Bearer …";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in", detail)
+        Self::new(&kinds::UNAUTHENTICATED, detail)
     }
 
     /// It is not there, or not for this caller.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", "there is no such object")
+        Self::new(&kinds::NOT_FOUND, "there is no such object")
     }
 
     /// Fields are wrong.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid",
-            "Wrong fields",
-            "some fields are wrong: see errors; nothing was done",
-        );
+        let mut problem = Self::new(&kinds::INVALID, "some fields are wrong: see errors; nothing was done");
         problem.errors = errors
             .into_iter()
             .map(|e| ProblemField { pointer: e.pointer, code: e.code.to_owned(), detail: e.detail })
@@ -91,7 +87,7 @@ impl Problem {
     /// For the moment it cannot be done.
     pub fn unavailable() -> Self {
         let detail = "the server cannot do this now, try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", detail)
+        Self::new(&kinds::UNAVAILABLE, detail)
     }
 }
 
@@ -100,18 +96,12 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => Self::invalid(errors),
             Error::NotFound => Self::not_found(),
-            Error::AlreadyExists(_) => Self::new(StatusCode::CONFLICT, "already_exists", "Taken", error.to_string()),
-            Error::InUse(_) => Self::new(StatusCode::CONFLICT, "in_use", "Still in use", error.to_string()),
-            Error::NotAllowed(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", "Not allowed", error.to_string()),
-            Error::Stale => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "stale", "Changed since it was read", error.to_string())
-            }
-            Error::SignInRefused => {
-                Self::new(StatusCode::UNAUTHORIZED, "sign_in_refused", "Sign-in refused", error.to_string())
-            }
-            Error::Throttled => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many attempts", error.to_string())
-            }
+            Error::AlreadyExists(_) => Self::new(&kinds::ALREADY_EXISTS, error.to_string()),
+            Error::InUse(_) => Self::new(&kinds::IN_USE, error.to_string()),
+            Error::NotAllowed(_) => Self::new(&kinds::NOT_ALLOWED, error.to_string()),
+            Error::Stale => Self::new(&kinds::STALE, error.to_string()),
+            Error::SignInRefused => Self::new(&kinds::SIGN_IN_REFUSED, error.to_string()),
+            Error::Throttled => Self::new(&kinds::THROTTLED, error.to_string()),
             Error::Unavailable(text) => {
                 tracing::warn!(error = text, "a request could not be done");
                 Self::unavailable()
@@ -119,7 +109,7 @@ impl From<Error> for Problem {
             Error::Internal(text) => {
                 tracing::error!(error = text, "a request failed");
                 let detail = "the server failed; the log has the reason under this request's id";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Server error", detail)
+                Self::new(&kinds::INTERNAL, detail)
             }
         }
     }

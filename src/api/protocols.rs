@@ -29,9 +29,18 @@ pub struct PatchPolicy {
     #[schema(value_type = Option<OnDelete>)]
     on_delete: Option<Option<OnDelete>>,
     /// Days after retrieval until a message is removed; 0 never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "days")]
     #[schema(value_type = Option<u16>, example = 30)]
     expire_days: Option<Option<u16>>,
+}
+
+/// Days within their bound, checked here because only here the place in the body is known.
+fn days<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u16>>, D::Error> {
+    let days: Option<Option<u16>> = nullable(deserializer)?;
+    if days.flatten().is_some_and(|days| days > protocols::EXPIRE_DAYS) {
+        return Err(serde::de::Error::custom(format!("must be at most {} days", protocols::EXPIRE_DAYS)));
+    }
+    Ok(days)
 }
 
 /// POP3's setting.

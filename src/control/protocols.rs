@@ -12,7 +12,7 @@ use crate::model::ids::{DomainId, MailboxId};
 use crate::model::{OnDelete, ProtocolState, Revision, Touch};
 
 /// Days until expiry at most: ten years.
-const EXPIRE_DAYS: u16 = 3650;
+pub const EXPIRE_DAYS: u16 = 3650;
 
 /// One protocol's setting at one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
