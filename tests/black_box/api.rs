@@ -1,4 +1,10 @@
-//! The API as its OpenAPI document describes it.
+//! The API as its OpenAPI document describes it, and the rules that the document cannot say.
 
+mod callers;
 mod every_operation;
+mod mail;
 mod operations;
+mod problems;
+mod resources;
+mod transport;
+mod writes;

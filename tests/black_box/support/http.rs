@@ -49,7 +49,8 @@ pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)
     parse(&octets)
 }
 
-fn parse(octets: &[u8]) -> Answer {
+/// An answer from all its octets.
+pub fn parse(octets: &[u8]) -> Answer {
     let end = octets.windows(4).position(|four| four == b"\r\n\r\n").expect("the end of the header");
     let head = String::from_utf8_lossy(&octets[..end]).into_owned();
     let mut lines = head.split("\r\n");

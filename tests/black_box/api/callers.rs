@@ -1,0 +1,123 @@
+//! Who may do what: roles, keys, mailbox owners, and how a sign-in lives and ends.
+
+use super::problems::assert_problem;
+use crate::support::api::id;
+use crate::support::{Api, Backend, PASSWORD, Server};
+use serde_json::json;
+
+crate::on_both_databases!(
+    keys_reach_as_far_as_they_say,
+    a_customer_makes_no_tenants,
+    a_mailbox_owner_reaches_itself_alone,
+    tokens_rotate_and_end,
+    guessing_is_throttled,
+);
+
+fn key(server: &Server, by: &Api, body: serde_json::Value) -> (String, Api) {
+    let made = by.make("/v1/keys", &body);
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    (id(&made), Api::new(server.address("http"), Some(secret)))
+}
+
+fn keys_reach_as_far_as_they_say(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let reseller = id(&api.make("/v1/tenants", &json!({"name": "reseller", "kind": "reseller"})));
+    let customer = json!({"name": "customer", "kind": "customer", "parent": reseller});
+    let customer = id(&api.make("/v1/tenants", &customer));
+    let outside = api.domain("outside.example");
+    let (_, reader) = key(&server, &api, json!({"name": "reader", "read_only": true}));
+    assert_eq!(reader.get("/v1/domains").status, 200);
+    assert_problem(&reader.post("/v1/domains", &json!({"name": "no.example"})), 403, "not_allowed");
+    assert_problem(&reader.post("/v1/keys", &json!({"name": "wider"})), 403, "not_allowed");
+    let (key_id, resellers) = key(&server, &api, json!({"name": "theirs", "tenant": reseller}));
+    let inside = id(&resellers.make("/v1/domains", &json!({"name": "inside.example", "tenant": customer})));
+    let list = resellers.get("/v1/domains").json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    assert_eq!(list["items"][0]["id"], json!(inside));
+    assert_problem(&resellers.get(&format!("/v1/domains/{outside}")), 404, "not_found");
+    assert_problem(&resellers.post("/v1/mailboxes", &json!({"address": "a@outside.example"})), 422, "invalid");
+    assert!(api.get(&format!("/v1/keys/{key_id}")).json()["last_used_at"].is_string());
+    let past = json!({"name": "late", "expires_at": "2001-01-01T00:00:00Z"});
+    assert_problem(&api.post("/v1/keys", &past), 422, "invalid");
+    api.change(&format!("/v1/keys/{key_id}"), &json!({"expires_at": "2001-01-01T00:00:00Z"}));
+    assert_problem(&resellers.get("/v1/domains"), 401, "unauthenticated");
+    api.change(&format!("/v1/keys/{key_id}"), &json!({"expires_at": null}));
+    assert_eq!(resellers.get("/v1/domains").status, 200);
+    assert_eq!(api.delete(&format!("/v1/keys/{key_id}")).status, 200);
+    assert_problem(&resellers.get("/v1/domains"), 401, "unauthenticated");
+}
+
+fn a_customer_makes_no_tenants(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let tenant = id(&api.make("/v1/tenants", &json!({"name": "customer", "kind": "customer"})));
+    api.make("/v1/users", &json!({"tenant": tenant, "name": "carol", "password": "carols-password-1"}));
+    let carol = server.anonymous().sign_in("carol", "carols-password-1");
+    assert_eq!(carol.get("/v1/me").json()["role"], "customer");
+    let refused = carol.post("/v1/tenants", &json!({"name": "below", "kind": "customer"}));
+    assert!([403, 422].contains(&refused.status), "{}", refused.text());
+    carol.domain("carol.example");
+    carol.mailbox("ada@carol.example");
+    assert_problem(&carol.delete(&format!("/v1/tenants/{tenant}")), 403, "not_allowed");
+}
+
+fn a_mailbox_owner_reaches_itself_alone(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let domain = api.domain("own.example");
+    let (ada, bob) = (api.mailbox("ada@own.example"), api.mailbox("bob@own.example"));
+    let owner = server.anonymous().sign_in("ada@own.example", PASSWORD);
+    let path = format!("/v1/mailboxes/{}", ada.id);
+    assert_eq!(owner.get("/v1/me").json()["role"], "mailbox_user");
+    assert_eq!(owner.get(&path).status, 200);
+    assert_problem(&owner.get(&format!("/v1/mailboxes/{}", bob.id)), 404, "not_found");
+    assert_problem(&owner.get(&format!("/v1/domains/{domain}")), 404, "not_found");
+    assert_problem(&owner.get("/v1/mailboxes"), 403, "not_allowed");
+    assert_problem(&owner.patch(&path, &json!({"quota": {"bytes": null}})), 403, "not_allowed");
+    assert_problem(
+        &owner.patch(&format!("{path}/protocols"), &json!({"pop3": {"state": "enabled"}})),
+        403,
+        "not_allowed",
+    );
+    assert_problem(&owner.delete(&path), 403, "not_allowed");
+    owner.change(&path, &json!({"password": "adas-own-choice-2"}));
+    // The change signs out whoever knew the old password.
+    assert_problem(&owner.get(&path), 401, "unauthenticated");
+    let old = json!({"name": "ada@own.example", "password": PASSWORD});
+    assert_problem(&server.anonymous().post("/v1/sign-in", &old), 401, "sign_in_refused");
+    server.anonymous().sign_in("ada@own.example", "adas-own-choice-2");
+    server.imap().ok("LOGIN ada@own.example adas-own-choice-2");
+}
+
+fn tokens_rotate_and_end(backend: Backend) {
+    let server = Server::start(backend);
+    let nobody = server.anonymous();
+    let name = json!({"name": "operator", "password": crate::support::server::OPERATOR_PASSWORD});
+    let with =
+        |body: &serde_json::Value| Api::new(server.address("http"), body["access_token"].as_str().map(str::to_owned));
+    let refresh =
+        |body: &serde_json::Value| nobody.post("/v1/sign-in/refresh", &json!({"refresh_token": body["refresh_token"]}));
+    let first = nobody.post("/v1/sign-in", &name).json();
+    let second = refresh(&first).json();
+    assert_eq!(with(&second).get("/v1/me").status, 200);
+    // A refresh token that comes back was stolen: both who have it are out.
+    assert_problem(&refresh(&first), 401, "sign_in_refused");
+    assert_problem(&refresh(&second), 401, "sign_in_refused");
+    assert_problem(&with(&second).get("/v1/me"), 401, "unauthenticated");
+    let third = nobody.post("/v1/sign-in", &name).json();
+    assert_eq!(with(&third).request("POST", "/v1/sign-out", &[], None).status, 204);
+    assert_problem(&with(&third).get("/v1/me"), 401, "unauthenticated");
+    assert_problem(&refresh(&third), 401, "sign_in_refused");
+}
+
+fn guessing_is_throttled(backend: Backend) {
+    let server = Server::start(backend);
+    let guess = json!({"name": "operator", "password": "not-the-password"});
+    let answers: Vec<_> = (0..11).map(|_| server.anonymous().post("/v1/sign-in", &guess)).collect();
+    for answer in &answers[..10] {
+        assert_problem(answer, 401, "sign_in_refused");
+    }
+    assert_problem(&answers[10], 429, "throttled");
+    assert!(answers[10].header("retry-after").is_some());
+}
