@@ -74,15 +74,10 @@ pub(super) async fn once(State(state): State<ApiState>, request: Request, next: 
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
     let caller = request.extensions().get::<Caller>().cloned();
     match (key, caller) {
-        (Some(key), Some(caller)) if writes => {
-            // On a task of its own: a caller that goes away and asks again must find the answer, and nothing done twice.
-            let run = async move { run_once(&state, &caller, &key, request, next).await };
-            match tokio::spawn(run).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(problem)) => problem.into_response(),
-                Err(error) => Problem::from(Error::Internal(error.to_string())).into_response(),
-            }
-        }
+        (Some(key), Some(caller)) if writes => match run_once(&state, &caller, &key, request, next).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        },
         _ => next.run(request).await,
     }
 }
