@@ -10,7 +10,7 @@ pub enum DbError {
     #[error("still referred to")]
     Referred,
     /// The tables were made by a newer Facteur.
-    #[error("the database is of version {found}, this program knows up to {known}: use the newer program")]
+    #[error("the database has seen version {found}, this program knows up to {known}: use the newer program")]
     Newer {
         /// What is there.
         found: i64,

@@ -5,8 +5,9 @@
 use super::{Db, DbError, Result, Tx};
 use sqlx::AssertSqlSafe;
 
-/// One text per version, in order; a landed one never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/control/0001_start.sql")];
+/// Each with its number, in order; a landed one never changes. Numbers may have gaps, and a lower one may
+/// come later: what counts is which of them a database has seen.
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../migrations/control/0001_start.sql"))];
 
 pub(super) async fn run(db: &Db) -> Result<()> {
     let mut tx = db.write().await?;
@@ -15,17 +16,14 @@ pub(super) async fn run(db: &Db) -> Result<()> {
         tx.execute("SELECT pg_advisory_xact_lock(4616231)", &[]).await?;
     }
     tx.execute("CREATE TABLE IF NOT EXISTS schema_control (version BIGINT NOT NULL)", &[]).await?;
-    let found = match tx.one("SELECT MAX(version) FROM schema_control", &[]).await? {
-        Some(row) => row.get::<Option<i64>>(0)?.unwrap_or(0),
-        None => 0,
-    };
-    let known = MIGRATIONS.len() as i64;
-    if found > known {
-        return Err(DbError::Newer { found, known });
+    let rows = tx.all("SELECT version FROM schema_control ORDER BY version", &[]).await?;
+    let seen = rows.iter().map(|row| row.get::<i64>(0)).collect::<Result<Vec<_>>>()?;
+    if let Some(&found) = seen.iter().find(|version| !MIGRATIONS.iter().any(|(known, _)| known == *version)) {
+        return Err(DbError::Newer { found, known: MIGRATIONS.last().map_or(0, |(known, _)| *known) });
     }
-    for (version, text) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
+    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| !seen.contains(version)) {
         script(&mut tx, text).await?;
-        tx.execute("INSERT INTO schema_control (version) VALUES ($1)", &[version.into()]).await?;
+        tx.execute("INSERT INTO schema_control (version) VALUES ($1)", &[(*version).into()]).await?;
     }
     tx.commit().await
 }
