@@ -1,16 +1,15 @@
 //! What every request passes through: log line, time limit, plain-HTTP rule, idempotency.
 
-use super::ApiState;
 use super::extract::too_large;
-use super::kinds;
 use super::problem::Problem;
 use super::server::Peer;
+use super::{ApiState, dry_run, kinds};
 use crate::control::idempotency::{self, Begun};
 use crate::control::{Caller, Error};
 use crate::model::bounds;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
@@ -70,7 +69,8 @@ pub(super) async fn require_tls(State(state): State<ApiState>, request: Request,
 
 /// The same key and request gets the same answer, done once.
 pub(super) async fn once(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let writes = matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT | Method::DELETE);
+    // A dry run does nothing that must not be done twice.
+    let writes = dry_run::writes(request.method()) && !dry_run::wanted(&request);
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
     let caller = request.extensions().get::<Caller>().cloned();
     match (key, caller) {

@@ -6,6 +6,7 @@
 mod aliases;
 mod caller;
 mod domains;
+mod dry_run;
 mod extract;
 mod health;
 mod keys;
@@ -13,6 +14,7 @@ mod kinds;
 mod layers;
 mod mailboxes;
 mod openapi;
+mod operations;
 mod page;
 mod problem;
 mod protocols;
@@ -99,10 +101,11 @@ fn routes() -> OpenApiRouter<ApiState> {
 
 /// The whole application: routes, documentation, and what every request passes through.
 fn app(state: ApiState) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, _) = routes().split_for_parts();
     router
+        .route_layer(from_fn_with_state(state.clone(), dry_run::try_out))
         .route_layer(from_fn(layers::note_route))
-        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document()))
         .route("/docs/problems", axum::routing::get(kinds::page))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -127,7 +130,14 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiStat
     server::serve(listener, tls, app(state), shutdown).await;
 }
 
+/// The OpenAPI document: the routes' own, and what every write takes.
+fn document() -> utoipa::openapi::OpenApi {
+    let mut document = routes().into_openapi();
+    openapi::describe_writes(&mut document);
+    document
+}
+
 /// The OpenAPI document, as JSON.
 pub fn openapi_json() -> String {
-    routes().to_openapi().to_pretty_json().unwrap_or_default()
+    document().to_pretty_json().unwrap_or_default()
 }

@@ -106,6 +106,8 @@ impl From<Error> for Problem {
                 tracing::warn!(error = text, "a request could not be done");
                 Self::unavailable()
             }
+            // Replaced by the preview on its way out.
+            Error::DryRun => Self::new(&kinds::INTERNAL, error.to_string()),
             Error::Internal(text) => {
                 tracing::error!(error = text, "a request failed");
                 let detail = "the server failed; the log has the reason under this request's id";

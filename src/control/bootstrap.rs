@@ -3,7 +3,7 @@
 use super::change::view;
 use super::tenants::{Tenant, path_of};
 use super::users::User;
-use super::{Caller, CallerId, Control, Record, Result};
+use super::{Caller, CallerId, Control, Intent, Record, Result};
 use crate::auth::tokens::random_password;
 use crate::db::tenants::{self, TenantRow};
 use crate::db::users::{self, UserRow};
@@ -31,6 +31,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
         path: String::new(),
         role: Role::Operator,
         read_only: false,
+        intent: Intent::default(),
     };
     let mut change = control.begin(&system, "bootstrap").await?;
     // Another node may have been quicker: the revision's lock has made us wait for it.

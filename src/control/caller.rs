@@ -1,5 +1,6 @@
 //! The caller: who makes this request, and how far it reaches.
 
+use super::dry_run::DryRun;
 use super::{Error, Result};
 use crate::model::Role;
 use crate::model::ids::{KeyId, MailboxId, TenantId, UserId};
@@ -28,6 +29,17 @@ impl std::fmt::Display for CallerId {
     }
 }
 
+/// What a request is beyond its words.
+#[derive(Debug, Clone, Default)]
+pub struct Intent {
+    /// Asks what a write would do, instead of doing it.
+    pub dry_run: Option<DryRun>,
+    /// The revision that a write undoes.
+    pub undoes: Option<i64>,
+    /// The id that what is made anew had before.
+    pub old_id: Option<i64>,
+}
+
 /// Who makes this request.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -41,6 +53,8 @@ pub struct Caller {
     pub role: Role,
     /// True for a key that may only read.
     pub read_only: bool,
+    /// What the request is beyond its words.
+    pub intent: Intent,
 }
 
 impl Caller {

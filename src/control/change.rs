@@ -2,7 +2,8 @@
 //!
 //! Invariant: one [`Change`], one revision; dropped without commit, nothing happened.
 
-use super::{Caller, Control, Error, Result};
+use super::dry_run::Foreseen;
+use super::{Caller, Control, Error, Intent, Result};
 use crate::db::revisions::{self, RevisionRow};
 use crate::db::{DbError, Tx};
 use crate::model::Revision;
@@ -34,6 +35,7 @@ pub struct Change {
     action: &'static str,
     revision: Revision,
     now: i64,
+    intent: Intent,
 }
 
 impl Control {
@@ -44,7 +46,8 @@ impl Control {
         // Taken first: the row lock puts all writers in order, so that what they read stays true.
         let revision = revisions::next(&mut tx).await?;
         let (control, now) = (self.clone(), self.clock.now_ms());
-        Ok(Change { tx, control, caller: caller.id.to_string(), action, revision, now })
+        let intent = caller.intent.clone();
+        Ok(Change { tx, control, caller: caller.id.to_string(), action, revision, now, intent })
     }
 }
 
@@ -69,8 +72,13 @@ impl Change {
         self.control.ids.next(self.now)
     }
 
-    /// Appends the revision, makes all of it durable and wakes the nodes.
+    /// Appends the revision, makes all of it durable and wakes the nodes. A dry run ends here, in
+    /// [`Error::DryRun`].
     pub async fn commit(mut self, record: Record) -> Result<Revision> {
+        if let Some(dry_run) = &self.intent.dry_run {
+            dry_run.leave(Foreseen { tx: self.tx, action: self.action, record });
+            return Err(Error::DryRun);
+        }
         let text = |value: Option<serde_json::Value>| value.map(|v| v.to_string());
         let row = RevisionRow {
             number: self.revision.0,

@@ -48,6 +48,9 @@ pub enum Error {
     /// Too many failed sign-ins.
     #[error("too many failed sign-ins, try again later")]
     Throttled,
+    /// It would have been done, were this no dry run: what it would do lies where the caller asked for it.
+    #[error("this was a dry run")]
+    DryRun,
     /// For the moment it cannot be done.
     #[error("not now: {0}")]
     Unavailable(String),

@@ -9,7 +9,9 @@ pub mod aliases;
 pub mod bootstrap;
 mod caller;
 mod change;
+pub mod diff;
 pub mod domains;
+pub mod dry_run;
 mod error;
 pub mod idempotency;
 mod ids;
@@ -24,7 +26,7 @@ pub mod suspensions;
 pub mod tenants;
 pub mod users;
 
-pub use caller::{Caller, CallerId};
+pub use caller::{Caller, CallerId, Intent};
 pub use change::{Change, Record};
 pub use error::{Error, FieldError};
 

@@ -4,7 +4,7 @@
 //! sign-in stands, and one refresh token is exchanged once.
 
 use super::users::parse_name;
-use super::{Caller, CallerId, Control, Error, Result};
+use super::{Caller, CallerId, Control, Error, Intent, Result};
 use crate::auth::tokens::{self, Claims, Tokens};
 use crate::auth::{Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
@@ -44,13 +44,27 @@ struct Subject {
 impl Subject {
     fn user(row: &users::UserRow) -> Self {
         let (id, role) = (CallerId::User(row.id), row.role);
-        let caller = Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false };
+        let caller = Caller {
+            id,
+            tenant: row.tenant,
+            path: row.path.clone(),
+            role,
+            read_only: false,
+            intent: Intent::default(),
+        };
         Self { caller, password_hash: Some(row.password_hash.clone()), password_epoch: row.password_epoch }
     }
 
     fn mailbox(row: &mailboxes::MailboxRow) -> Self {
         let (id, role) = (CallerId::Mailbox(row.id), Role::MailboxUser);
-        let caller = Caller { id, tenant: row.tenant, path: row.path.clone(), role, read_only: false };
+        let caller = Caller {
+            id,
+            tenant: row.tenant,
+            path: row.path.clone(),
+            role,
+            read_only: false,
+            intent: Intent::default(),
+        };
         Self { caller, password_hash: row.password_hash.clone(), password_epoch: row.password_epoch }
     }
 }
@@ -189,7 +203,7 @@ impl SignIn {
         }
         let (id, tenant, path, role, read_only) =
             (CallerId::Key(row.id), row.tenant, row.path, row.role, row.read_only);
-        Ok(Some(Caller { id, tenant, path, role, read_only }))
+        Ok(Some(Caller { id, tenant, path, role, read_only, intent: Intent::default() }))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod revisions;
 pub mod secrets;
 pub mod suspensions;
 pub mod tenants;
+pub mod touched;
 mod tx;
 pub mod users;
 

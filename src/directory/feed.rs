@@ -5,8 +5,8 @@
 //! after every session in its scope was looked at with configuration at least as new.
 
 use super::sessions::Entry;
-use super::{Applied, EndReason, Inner, MailboxConfig};
-use crate::db::revisions;
+use super::{Applied, EndReason, Inner, MailboxConfig, load};
+use crate::db::{Tx, revisions};
 use crate::model::ids::MailboxId;
 use crate::model::{Revision, SettingLevel, Touch};
 use parking_lot::Mutex;
@@ -128,16 +128,8 @@ async fn catch_up(inner: &Inner) -> Result<(), super::DirectoryError> {
 /// Makes void what a revision touches and looks at the sessions in its scope.
 async fn apply(inner: &Inner, revision: Revision, touches: &[Touch]) -> Result<Applied, super::DirectoryError> {
     inner.cache.touch(revision, touches);
-    let mut concerned: HashMap<MailboxId, Vec<Arc<Entry>>> = HashMap::new();
-    for touch in touches {
-        match touch {
-            Touch::Mailbox(id) => concerned.extend([(*id, inner.registry.of_mailbox(*id))]),
-            Touch::Domain(id) => concerned.extend(inner.registry.of_domain(*id)),
-            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
-        }
-    }
     let mut effect = Applied::default();
-    for (mailbox, sessions) in concerned.into_iter().filter(|(_, sessions)| !sessions.is_empty()) {
+    for (mailbox, sessions) in concerned(inner, touches) {
         let now = inner.mailbox(mailbox).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
             match verdict(session, now.as_deref()) {
@@ -147,6 +139,36 @@ async fn apply(inner: &Inner, revision: Revision, touches: &[Touch]) -> Result<A
         }
     }
     Ok(effect)
+}
+
+/// What a change that is not committed would do to the sessions of this node: the same questions, asked in
+/// its own transaction.
+pub(super) async fn foresee(inner: &Inner, tx: &mut Tx, touches: &[Touch]) -> Result<Applied, super::DirectoryError> {
+    let mut effect = Applied::default();
+    for (mailbox, sessions) in concerned(inner, touches) {
+        let then = load::mailbox_in(tx, mailbox, inner.clock.now_ms()).await?;
+        for session in sessions.iter().filter(|session| !session.is_ending()) {
+            match verdict(session, then.as_ref()) {
+                Some(_) => effect.sessions_closed += 1,
+                None => effect.sessions_remaining += 1,
+            }
+        }
+    }
+    Ok(effect)
+}
+
+/// The sessions in the scope of a change, by mailbox.
+fn concerned(inner: &Inner, touches: &[Touch]) -> HashMap<MailboxId, Vec<Arc<Entry>>> {
+    let mut concerned: HashMap<MailboxId, Vec<Arc<Entry>>> = HashMap::new();
+    for touch in touches {
+        match touch {
+            Touch::Mailbox(id) => concerned.extend([(*id, inner.registry.of_mailbox(*id))]),
+            Touch::Domain(id) => concerned.extend(inner.registry.of_domain(*id)),
+            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
+        }
+    }
+    concerned.retain(|_, sessions| !sessions.is_empty());
+    concerned
 }
 
 /// Why a session may not go on, if it may not.

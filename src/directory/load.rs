@@ -24,9 +24,13 @@ pub(super) async fn newest_revision(db: &Db) -> Result<Revision> {
 }
 
 pub(super) async fn mailbox(db: &Db, id: MailboxId, now: i64) -> Result<Option<MailboxConfig>> {
-    let mut tx = db.read().await?;
-    match mailboxes::find(&mut tx, id).await? {
-        Some(row) => resolve(&mut tx, row, now).await.map(Some),
+    mailbox_in(&mut db.read().await?, id, now).await
+}
+
+/// A mailbox as a transaction sees it.
+pub(super) async fn mailbox_in(tx: &mut Tx, id: MailboxId, now: i64) -> Result<Option<MailboxConfig>> {
+    match mailboxes::find(tx, id).await? {
+        Some(row) => resolve(tx, row, now).await.map(Some),
         None => Ok(None),
     }
 }

@@ -15,9 +15,9 @@ pub use login::{Login, LoginError};
 pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Tx};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{DomainName, EmailAddress, Pop3Policy, Protocol, Quota, Revision, SettingLevel};
+use crate::model::{DomainName, EmailAddress, Pop3Policy, Protocol, Quota, Revision, SettingLevel, Touch};
 use cache::Cache;
 use sessions::Registry;
 use std::sync::Arc;
@@ -202,6 +202,14 @@ impl Directory {
     /// Waits until this node obeys `revision`; returns what that one did to sessions here.
     pub async fn wait_applied(&self, revision: Revision) -> Applied {
         self.inner().feed.wait(revision).await
+    }
+
+    /// What a change that is not committed would do to sessions here, asked in its own transaction.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn foresee(&self, tx: &mut Tx, touches: &[Touch]) -> Result<Applied, DirectoryError> {
+        feed::foresee(self.inner(), tx, touches).await
     }
 
     /// The live sessions of this node.

@@ -6,5 +6,6 @@ mod mail;
 mod operations;
 mod problems;
 mod resources;
+mod revisions;
 mod transport;
 mod writes;

@@ -9,7 +9,11 @@ use crate::support::http::Answer;
 use crate::support::{Api, Backend, PASSWORD, Server};
 use serde_json::{Value, json};
 
-crate::on_both_databases!(without_a_token_it_is_401, another_tenants_object_looks_absent);
+crate::on_both_databases!(
+    without_a_token_it_is_401,
+    another_tenants_object_looks_absent,
+    a_dry_run_of_any_write_changes_nothing,
+);
 
 fn document(server: &Server) -> Value {
     let text = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/facteur.json"));
@@ -166,4 +170,34 @@ fn another_tenants_object_looks_absent(backend: Backend) {
         assert_eq!(answer.status, 200, "{list}: {}", answer.text());
         assert!(!answer.text().contains("victim"), "{list}: {}", answer.text());
     }
+}
+
+/// Whatever makes a revision can be tried out; what cannot be is refused, not done.
+fn a_dry_run_of_any_write_changes_nothing(backend: Backend) {
+    let server = Server::start(backend);
+    let operator = server.operator();
+    let tenant = id(&operator.make("/v1/tenants", &json!({"name": "victim", "kind": "reseller"})));
+    let objects = Objects::make(&server, &operator, &tenant);
+    let newest = |api: &Api| api.get("/v1/revisions?limit=1").json()["items"][0]["number"].clone();
+    let before = newest(&operator);
+    let (mut shown, mut refused) = (0, 0);
+    for operation in operations(&document(&server)) {
+        if operation.method == "GET" || !operation.protected {
+            continue;
+        }
+        let path = filled(&operation.path, |prefix| objects.at(prefix));
+        let answer = call(&operator, &operation, &format!("{path}?dry_run=true"));
+        let what = format!("{} {path}: {}", operation.method, answer.text());
+        assert!(answer.status < 500, "{what}");
+        if operation.query.iter().any(|name| name == "dry_run") {
+            assert!(answer.status >= 400 || answer.json()["dry_run"] == json!(true), "{what}");
+            shown += usize::from(answer.status == 200);
+        } else {
+            assert_eq!((answer.status, &answer.json()["errors"][0]["code"]), (422, &json!("not_offered")), "{what}");
+            refused += 1;
+        }
+    }
+    assert!(shown > 10 && refused > 0, "{shown} shown, {refused} refused");
+    assert_eq!(newest(&operator), before, "a dry run made a revision");
+    assert_eq!(operator.get(&format!("/v1/tenants/{tenant}")).json()["name"], "victim");
 }

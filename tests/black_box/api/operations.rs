@@ -12,6 +12,8 @@ pub struct Operation {
     pub body: Option<Value>,
     /// Whether it needs a caller.
     pub protected: bool,
+    /// The names of its query parameters.
+    pub query: Vec<String>,
 }
 
 /// Every operation of a document.
@@ -27,11 +29,18 @@ pub fn operations(document: &Value) -> Vec<Operation> {
                 path: path.clone(),
                 body: body(document, operation),
                 protected: is_protected(document, operation),
+                query: query(operation),
             });
         }
     }
     assert!(found.len() > 20, "the document describes only {} operations", found.len());
     found
+}
+
+fn query(operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let of_query = parameters.filter(|parameter| parameter["in"] == "query");
+    of_query.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
 }
 
 /// OpenAPI 3.1 §4.8.10: an operation's own `security` overrides the document's; `[]` or `{}` is nobody.
