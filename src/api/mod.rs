@@ -13,9 +13,11 @@ mod keys;
 mod kinds;
 mod layers;
 mod mailboxes;
+mod nodes;
 mod openapi;
 mod operations;
 mod page;
+mod prefer;
 mod problem;
 mod protocols;
 mod revisions;
@@ -97,6 +99,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(aliases::get, aliases::update, aliases::delete))
         .routes(routes!(revisions::list))
         .routes(routes!(revisions::get))
+        .routes(routes!(nodes::list))
 }
 
 /// The whole application: routes, documentation, and what every request passes through.
@@ -104,6 +107,7 @@ fn app(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route_layer(from_fn_with_state(state.clone(), dry_run::try_out))
+        .route_layer(from_fn(prefer::keep))
         .route_layer(from_fn(layers::note_route))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document()))
         .route("/docs/problems", axum::routing::get(kinds::page))

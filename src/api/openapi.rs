@@ -47,6 +47,7 @@ pub(super) fn describe_writes(document: &mut utoipa::openapi::OpenApi) {
             parameters.push(RefOr::T(idempotency_key()));
             if operations().makes_revision(method, path) {
                 parameters.push(RefOr::T(dry_run_parameter()));
+                parameters.push(RefOr::T(prefer()));
                 add_preview(operation);
             }
         }
@@ -74,6 +75,15 @@ fn idempotency_key() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .description(Some("The same key and request is done once and answered alike for 24 hours."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+        .build()
+}
+
+fn prefer() -> Parameter {
+    ParameterBuilder::new()
+        .name("Prefer")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("`wait=N`: wait at most N seconds (30) until all nodes obey the write (RFC 7240)."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).examples([serde_json::json!("wait=5")])))
         .build()
 }
 

@@ -1,6 +1,6 @@
 //! What every write answers: the object, the revision it made, and what that did to sessions.
 
-use super::ApiState;
+use super::{ApiState, prefer};
 use crate::model::Revision;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -51,12 +51,12 @@ pub struct Written<T> {
     pub effect: Effect,
 }
 
-/// Waits until this node obeys a revision; its effect.
+/// Waits until this node obeys a revision, and as long as the caller prefers until all do; its effect.
 pub(super) async fn effect(state: &ApiState, revision: Revision) -> Effect {
-    let applied = state.directory.wait_applied(revision).await;
+    let applied = state.directory.wait_everywhere(revision, prefer::patience()).await;
     Effect {
         revision: revision.0,
-        applied: AppliedView { nodes: 1, pending: 0 },
+        applied: AppliedView { nodes: applied.nodes, pending: applied.pending },
         sessions: SessionsView { closed: applied.sessions_closed, remaining: applied.sessions_remaining },
     }
 }

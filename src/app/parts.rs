@@ -50,7 +50,7 @@ impl Parts {
         let operator = settings.operator_password.as_ref().map(|secret| secret.0.as_str());
         let first_password = bootstrap::run(&control, operator).await.context("the first operator cannot be made")?;
         let sign_in = SignIn::open(&control, &seal, throttle.clone()).await.context("the signing key")?;
-        let directory = Directory::open(db.clone(), clock.clone()).await?;
+        let directory = Directory::open(db.clone(), clock.clone(), &settings.host).await?;
         let (login, notes) = Login::new(directory.clone(), passwords, throttle);
 
         // Background work goes on while sessions drain: the feed still ends them, logins are still noted.

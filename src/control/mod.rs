@@ -18,6 +18,7 @@ mod ids;
 pub mod jobs;
 pub mod keys;
 pub mod mailboxes;
+pub mod nodes;
 pub mod passwords;
 pub mod protocols;
 pub mod revisions;

@@ -7,7 +7,10 @@ use sqlx::AssertSqlSafe;
 
 /// Each with its number, in order; a landed one never changes. Numbers may have gaps, and a lower one may
 /// come later: what counts is which of them a database has seen.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../migrations/control/0001_start.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/control/0001_start.sql")),
+    (10, include_str!("../../migrations/control/0010_nodes.sql")),
+];
 
 pub(super) async fn run(db: &Db) -> Result<()> {
     let mut tx = db.write().await?;

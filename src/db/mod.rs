@@ -15,6 +15,7 @@ pub mod keys;
 pub mod logins;
 pub mod mailboxes;
 mod migrate;
+pub mod nodes;
 pub mod purges;
 pub mod revisions;
 pub mod secrets;
@@ -117,6 +118,23 @@ impl Db {
                 Ok(tx)
             }
         }
+    }
+
+    /// A transaction for what may be lost in a power cut, since it is told anew: nobody waits for the disk.
+    ///
+    /// # Errors
+    /// The database does not answer, or is locked for too long.
+    pub async fn write_lightly(&self) -> Result<Tx> {
+        let mut tx = self.write().await?;
+        if matches!(tx, Tx::Pg(_)) {
+            tx.execute("SET LOCAL synchronous_commit = off", &[]).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Whether several nodes may serve from it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Pg(_))
     }
 
     /// A transaction that reads one moment of the database.

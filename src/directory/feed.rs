@@ -5,7 +5,7 @@
 //! after every session in its scope was looked at with configuration at least as new.
 
 use super::sessions::Entry;
-use super::{Applied, EndReason, Inner, MailboxConfig, load};
+use super::{Applied, EndReason, Inner, MailboxConfig, load, nodes};
 use crate::db::{Tx, revisions};
 use crate::model::ids::MailboxId;
 use crate::model::{Revision, SettingLevel, Touch};
@@ -24,6 +24,8 @@ const REST: Duration = Duration::from_millis(100);
 const BATCH: i64 = 500;
 /// Revisions whose effect is remembered for the answers of their writes.
 const REMEMBERED: usize = 4096;
+/// Of them, how many other nodes are told of.
+const REPORTED: usize = 64;
 
 /// A node that has not seen the log for so long answers nothing from memory: whoever was
 /// shut out meanwhile must not come in here.
@@ -53,7 +55,24 @@ impl Progress {
     pub async fn wait(&self, revision: Revision) -> Applied {
         // The sender lives as long as the directory, so this ends only when it is true.
         let _ = self.applied.subscribe().wait_for(|applied| *applied >= revision).await;
+        self.effect(revision)
+    }
+
+    /// What a revision that is applied did here.
+    pub fn effect(&self, revision: Revision) -> Applied {
         self.effects.lock().get(&revision).copied().unwrap_or_default()
+    }
+
+    /// Changes with each revision that is applied.
+    pub fn subscribe(&self) -> watch::Receiver<Revision> {
+        self.applied.subscribe()
+    }
+
+    /// What the newest revisions did that met sessions here.
+    pub fn recent_effects(&self) -> Vec<(i64, u64, u64)> {
+        let effects = self.effects.lock();
+        let met = effects.iter().rev().filter(|(_, effect)| **effect != Applied::default());
+        met.take(REPORTED).map(|(at, effect)| (at.0, effect.sessions_closed, effect.sessions_remaining)).collect()
     }
 
     fn done(&self, revision: Revision, effect: Applied) {
@@ -88,7 +107,9 @@ pub(super) async fn follow(inner: &Inner, committed: Arc<Notify>, shutdown: Canc
         () = shutdown.cancelled() => {}
         () = following => {}
         () = listening => {}
+        () = nodes::run(inner) => {}
     }
+    nodes::leave(inner).await;
 }
 
 /// Hears other nodes' commits; on SQLite there are none.
@@ -99,8 +120,11 @@ async fn listen(inner: &Inner, notified: Arc<Notify>) {
             Ok(Some(mut listener)) => {
                 // What came while nobody listened is read now.
                 notified.notify_one();
-                while listener.recv().await.is_ok() {
-                    notified.notify_one();
+                if let Err(error) = listener.listen(nodes::CHANNEL).await {
+                    tracing::warn!(%error, "other nodes' progress cannot be heard");
+                }
+                while let Ok(heard) = listener.recv().await {
+                    if heard.channel() == nodes::CHANNEL { &inner.nodes.news } else { &notified }.notify_one();
                 }
             }
             Err(error) => tracing::warn!(%error, "other nodes cannot be heard"),

@@ -8,10 +8,12 @@ mod cache;
 mod feed;
 mod load;
 pub mod login;
+mod nodes;
 mod routes;
 pub mod sessions;
 
 pub use login::{Login, LoginError};
+pub use nodes::{Everywhere, NodeInfo};
 pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
@@ -19,9 +21,11 @@ use crate::db::{Db, DbError, Tx};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{DomainName, EmailAddress, Pop3Policy, Protocol, Quota, Revision, SettingLevel, Touch};
 use cache::Cache;
+use nodes::Nodes;
 use sessions::Registry;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The database did not answer; the caller answers with a temporary failure.
@@ -119,13 +123,14 @@ pub struct Directory {
 
 impl Directory {
     /// Over the control plane's database, caught up with its newest revision: no
-    /// configuration is read until somebody asks for it.
+    /// configuration is read until somebody asks for it. `name` is this node's for people.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn open(db: Db, clock: Clock) -> Result<Self, DirectoryError> {
+    pub async fn open(db: Db, clock: Clock, name: &str) -> Result<Self, DirectoryError> {
         let newest = load::newest_revision(&db).await?;
         let inner = Arc::new(Inner {
+            nodes: Nodes::new(name, clock.now_ms()),
             db,
             clock,
             cache: Cache::new(newest),
@@ -204,6 +209,24 @@ impl Directory {
         self.inner().feed.wait(revision).await
     }
 
+    /// Waits until this node obeys `revision`, and then, but no longer than `patience`, until all live nodes do.
+    pub async fn wait_everywhere(&self, revision: Revision, patience: Duration) -> Everywhere {
+        let inner = self.inner();
+        inner.feed.wait(revision).await;
+        inner.nodes.everywhere(&inner.clock, &inner.feed, revision, patience).await
+    }
+
+    /// The nodes of this configuration, this one first.
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        let inner = self.inner();
+        inner.nodes.list(inner.clock.now_ms(), inner.feed.applied())
+    }
+
+    /// Changes with each revision that this node has come to obey.
+    pub fn applied_changes(&self) -> watch::Receiver<Revision> {
+        self.inner().feed.subscribe()
+    }
+
     /// What a change that is not committed would do to sessions here, asked in its own transaction.
     ///
     /// # Errors
@@ -225,6 +248,7 @@ struct Inner {
     cache: Cache,
     registry: Registry,
     feed: feed::Progress,
+    nodes: Nodes,
 }
 
 impl Inner {

@@ -165,6 +165,11 @@ pub const PAGE_ITEMS_DEFAULT: usize = 100;
 /// How long an Idempotency-Key is remembered.
 pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3600);
 
+/// Seconds that a write waits for all nodes at most (`Prefer: wait`, RFC 7240 §4.3).
+pub const PREFER_WAIT_TIME: Duration = Duration::from_secs(30);
+/// A node that has not reported for so long is gone: three of its heartbeats.
+pub const NODE_GONE_TIME: Duration = Duration::from_secs(15);
+
 // --- Store ---------------------------------------------------------------------------
 
 /// Writes that wait for one group commit.

@@ -94,6 +94,8 @@ id!(/// A suspension of a mailbox or a domain.
     SuspensionId, "sus");
 id!(/// A live mail session on one node.
     SessionId, "ses");
+id!(/// A process that serves this configuration.
+    NodeId, "nod");
 id!(/// A folder of a mailbox (RFC 9051 calls it a mailbox); never leaves the store as text except in OBJECTID.
     FolderId, "fld");
 id!(/// A stored message; never reused.

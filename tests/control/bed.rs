@@ -70,7 +70,7 @@ impl Node {
         let control = Control::new(db.clone(), clock.clone(), passwords.clone(), committed.clone());
         bootstrap::run(&control, Some(PASSWORD)).await.unwrap();
         let sign_in = SignIn::open(&control, seal, throttle.clone()).await.unwrap();
-        let directory = Directory::open(db.clone(), clock).await.unwrap();
+        let directory = Directory::open(db.clone(), clock, "node").await.unwrap();
         let (login, notes) = Login::new(directory.clone(), passwords, throttle);
         let stop = CancellationToken::new();
         let (follower, until) = (directory.clone(), stop.clone());

@@ -114,4 +114,9 @@ mod several_nodes {
     async fn a_change_on_one_node_ends_sessions_on_the_other() {
         crate::sessions::a_change_on_one_node_ends_sessions_on_the_other().await
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_write_waits_for_all_nodes_that_live() {
+        crate::sessions::a_write_waits_for_all_nodes_that_live().await
+    }
 }

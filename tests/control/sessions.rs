@@ -1,16 +1,21 @@
 //! Live sessions: which a change ends, which it leaves, and that none slips through.
 
-use crate::bed::{Bed, address, clear, client, pop3};
+use crate::bed::{Bed, START, address, clear, client, pop3};
 use facteur::control::mailboxes::{self, Mailbox, MailboxPatch};
 use facteur::control::protocols;
 use facteur::control::suspensions::{self, NewSuspension};
+use facteur::db::nodes::{self, NodeRow};
 use facteur::db::suspensions::Suspended;
-use facteur::directory::{Applied, Directory, EndReason, MailboxConfig, SessionGuard, sessions::OpenError};
-use facteur::model::ids::MailboxId;
+use facteur::directory::{Applied, Directory, EndReason, Everywhere, MailboxConfig, SessionGuard, sessions::OpenError};
+use facteur::model::ids::{MailboxId, NodeId};
 use facteur::model::{Protocol, ProtocolState, Revision, SuspensionScope, bounds};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn open(directory: &Directory, id: MailboxId, protocol: Protocol) -> Result<SessionGuard, OpenError> {
     let config = directory.mailbox(id).await.unwrap().unwrap();
@@ -309,4 +314,61 @@ pub async fn a_change_on_one_node_ends_sessions_on_the_other() {
     assert_eq!(second.directory.wait_applied(revision).await, effect(1, 0));
     assert_eq!(session.ended().await, EndReason::ProtocolDisabled);
     assert_eq!(bed.directory.wait_applied(revision).await, effect(0, 0));
+}
+
+/// A write that waits hears from all nodes, with what they did; one that is silent is not waited for forever.
+pub async fn a_write_waits_for_all_nodes_that_live() {
+    let bed = Bed::on_postgres().await;
+    let second = bed.second_node().await;
+    bed.domain(&bed.operator, "live.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@live.example").await;
+    let session = open(&second.directory, mailbox.id, Protocol::Pop3).await.unwrap();
+    let knows = async |nodes: usize, seen_at: i64| {
+        let known = async {
+            while bed.directory.nodes().iter().filter(|node| node.seen_at >= seen_at).count() != nodes {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, known).await.unwrap();
+    };
+    knows(2, START).await;
+    let switch = async |state| {
+        protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, pop3(state), None).await.unwrap().1
+    };
+    let revision = switch(ProtocolState::Disabled).await;
+    let all = bed.directory.wait_everywhere(revision, PATIENCE).await;
+    assert_eq!(all, Everywhere { nodes: 2, pending: 0, sessions_closed: 1, sessions_remaining: 0 });
+    drop(session);
+
+    // Another node reports once and falls silent.
+    let silent = NodeRow {
+        id: NodeId(7),
+        name: "silent".into(),
+        started_at: 0,
+        seen_at: START,
+        applied: revision,
+        effects: Vec::new(),
+    };
+    let mut tx = bed.db.write().await.unwrap();
+    nodes::report(&mut tx, &silent).await.unwrap();
+    tx.notify("facteur_applied").await.unwrap();
+    tx.commit().await.unwrap();
+    knows(3, START).await;
+    let revision = switch(ProtocolState::Enabled).await;
+    second.directory.wait_applied(revision).await;
+    let all = bed.directory.wait_everywhere(revision, Duration::from_millis(50)).await;
+    assert_eq!(all.pending, 1, "{all:?}");
+    bed.clock.set(START + 15_000);
+    switch(ProtocolState::Inherit).await;
+    knows(2, START + 15_000).await;
+    let revision = switch(ProtocolState::Disabled).await;
+    let all = bed.directory.wait_everywhere(revision, PATIENCE).await;
+    assert_eq!((all.nodes, all.pending), (2, 0));
+    let seen = bed.directory.nodes();
+    assert!(seen.iter().any(|node| node.id == NodeId(7) && !node.live) && seen[0].own, "{seen:?}");
+
+    // Who ends says so.
+    drop(second);
+    knows(1, START + 15_000).await;
+    assert_eq!(bed.directory.wait_everywhere(switch(ProtocolState::Inherit).await, PATIENCE).await.nodes, 1);
 }

@@ -4,7 +4,11 @@ use super::problems::assert_problem;
 use crate::support::{Backend, Server};
 use serde_json::{Value, json};
 
-crate::on_both_databases!(a_dry_run_shows_everything_and_does_nothing, a_dry_run_is_refused_as_the_write_would_be);
+crate::on_both_databases!(
+    a_dry_run_shows_everything_and_does_nothing,
+    a_dry_run_is_refused_as_the_write_would_be,
+    a_write_waits_for_the_nodes,
+);
 
 fn a_dry_run_shows_everything_and_does_nothing(backend: Backend) {
     let server = Server::start(backend);
@@ -67,4 +71,26 @@ fn a_dry_run_is_refused_as_the_write_would_be(backend: Backend) {
     let refused = api.request("POST", "/v1/sign-out?dry_run=true", &[], None);
     assert_problem(&refused, 422, "invalid");
     assert_eq!(api.get("/v1/me").status, 200, "still signed in");
+}
+
+fn a_write_waits_for_the_nodes(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let make = |name: &str, prefer: &str| {
+        let answer = api.request("POST", "/v1/domains", &[("Prefer", prefer)], Some(&json!({"name": name})));
+        assert_eq!(answer.json()["applied"], json!({"nodes": 1, "pending": 0}), "{}", answer.text());
+        (answer.header("preference-applied").map(str::to_owned), answer.json()["revision"].clone())
+    };
+    assert_eq!(make("a.example", "return=minimal").0, None);
+    let (applied, revision) = make("b.example", "handling=lenient, wait=5");
+    assert_eq!(applied.as_deref(), Some("wait=5"));
+    let nodes = api.get("/v1/nodes").json();
+    assert_eq!(nodes["revision"], revision);
+    let [node] = nodes["items"].as_array().expect("a list").as_slice() else { panic!("{nodes}") };
+    assert_eq!((&node["applied"], &node["state"], &node["answering"]), (&revision, &json!("live"), &json!(true)));
+    assert_eq!(node["name"], "mail.facteur.example");
+    let reseller = crate::support::api::id(&api.make("/v1/tenants", &json!({"name": "r", "kind": "reseller"})));
+    api.make("/v1/users", &json!({"tenant": reseller, "name": "rita", "password": "ritas-password-1"}));
+    let rita = server.anonymous().sign_in("rita", "ritas-password-1");
+    assert_problem(&rita.get("/v1/nodes"), 403, "not_allowed");
 }
