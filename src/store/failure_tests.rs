@@ -72,7 +72,8 @@ async fn a_closed_store_takes_nothing() {
     let folder = inbox(&store).await;
     let (last, ()) = tokio::join!(append(&store, folder), store.close());
     assert!(matches!(last, Ok(_) | Err(StoreError::Failed(_))));
-    assert!(matches!(append(&store, folder).await, Err(StoreError::Failed(_))));
+    let then = append(&store, folder).await;
+    assert!(matches!(then, Err(StoreError::Failed(_))), "{then:?} after {last:?}");
     let again = Store::open_sqlite(dir.path(), Clock::system()).await.unwrap();
     assert_eq!(again.usage(MAILBOX.id).await.unwrap().messages, u64::from(last.is_ok()));
 }

@@ -163,13 +163,15 @@ impl Store {
     }
 }
 
-/// However the writer ends, also by a defect: from then on the store says that it takes no
-/// writes, so that readiness shows it and mail is turned away before it is sent.
+/// Should the writer end by a defect, the store says from then on that it takes no writes, so that
+/// readiness shows it and mail is turned away before it is sent. A closed store says that it is closed.
 struct WriterEnd(Arc<Shared>);
 
 impl Drop for WriterEnd {
     fn drop(&mut self) {
-        self.0.read_only.store(true, Ordering::Release);
+        if self.0.is_running() {
+            self.0.read_only.store(true, Ordering::Release);
+        }
     }
 }
 
