@@ -33,6 +33,15 @@ pub enum Interrupt {
     Ended(EndReason),
 }
 
+/// What went over a connection, in octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From the peer.
+    pub received: u64,
+    /// To the peer.
+    pub sent: u64,
+}
+
 /// What holds for every connection of a listener.
 #[derive(Clone)]
 pub struct ConnSettings {
@@ -52,6 +61,7 @@ pub struct Conn {
     settings: ConnSettings,
     input: BytesMut,
     out: Vec<u8>,
+    octets: Traffic,
     guard: Option<Arc<SessionGuard>>,
     _ticket: Option<Ticket>,
 }
@@ -65,6 +75,7 @@ impl Conn {
             settings,
             input: BytesMut::new(),
             out: Vec::new(),
+            octets: Traffic::default(),
             guard: None,
             _ticket: ticket,
         }
@@ -99,6 +110,11 @@ impl Conn {
     /// Whether a login may be offered now: TLS, or loopback where the settings allow it.
     pub fn may_login(&self) -> bool {
         self.is_tls() || (self.settings.loopback_login && self.peer.ip().to_canonical().is_loopback())
+    }
+
+    /// Octets received and sent so far, TLS not counted.
+    pub fn octets(&self) -> Traffic {
+        self.octets
     }
 
     /// Octets received and not yet taken; the wire takes from the front (`split_to`, `advance`).
@@ -222,7 +238,10 @@ impl Conn {
         let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
         match timeout(within, read_some(stream, &mut self.input)).await {
             Ok(Ok(0)) | Ok(Err(_)) => Err(Interrupt::Closed),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(octets)) => {
+                self.octets.received += octets as u64;
+                Ok(())
+            }
             Err(_) => Err(Interrupt::TimedOut),
         }
     }
@@ -232,7 +251,7 @@ impl Conn {
             return Ok(());
         }
         let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
-        let sent = timeout(bounds::WRITE_TIME, send_all(stream, &mut self.out)).await;
+        let sent = timeout(bounds::WRITE_TIME, send_all(stream, &mut self.out, &mut self.octets.sent)).await;
         if self.out.capacity() > 2 * bounds::OUTPUT_OCTETS {
             self.out.shrink_to(bounds::OUTPUT_OCTETS);
         }
@@ -279,8 +298,8 @@ fn first_octets<'a>(
 }
 
 /// Sends and forgets what was sent as it goes, so that a cancelled call repeats nothing.
-async fn send_all(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut sent = Sent { out, octets: 0 };
+async fn send_all(stream: &mut Stream, out: &mut Vec<u8>, total: &mut u64) -> std::io::Result<()> {
+    let mut sent = Sent { out, octets: 0, total };
     while sent.octets < sent.out.len() {
         let rest = sent.out.get(sent.octets..).unwrap_or_default();
         match stream.write(rest).await? {
@@ -295,11 +314,13 @@ async fn send_all(stream: &mut Stream, out: &mut Vec<u8>) -> std::io::Result<()>
 struct Sent<'a> {
     out: &'a mut Vec<u8>,
     octets: usize,
+    total: &'a mut u64,
 }
 
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         self.out.drain(..self.octets.min(self.out.len()));
+        *self.total += self.octets as u64;
     }
 }
 

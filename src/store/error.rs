@@ -21,6 +21,9 @@ pub enum StoreError {
     /// INBOX cannot be deleted.
     #[error("INBOX cannot be deleted")]
     InboxImmutable,
+    /// There is no such message (any more): it was expunged meanwhile.
+    #[error("no such message")]
+    NoSuchMessage,
     /// The message does not fit in memory bounds; stream it.
     #[error("message is too large to be read at once")]
     TooLarge,

@@ -212,15 +212,39 @@ impl Store {
     /// A message's octets (prefix and body), checksum verified, as a stream of chunks of at most 64 KiB.
     pub async fn read(&self, id: MessageId) -> Result<MessageReader> {
         let shared = self.shared.clone();
-        self.shared.read(move |tx| Box::pin(reads::read(tx, shared, id))).await
+        let read = self.shared.read(move |tx| Box::pin(reads::read(tx, shared, id))).await;
+        match read {
+            Err(error) => Err(self.why_unreadable(id, error).await),
+            reader => reader,
+        }
+    }
+
+    /// A body's rows and file go as soon as its last message does, so a read that runs beside an
+    /// expunge may miss some of them: that is no damage.
+    async fn why_unreadable(&self, id: MessageId, error: StoreError) -> StoreError {
+        let suspicious = matches!(error, StoreError::Corrupt(_) | StoreError::Failed(_));
+        if suspicious && matches!(self.messages(&[id]).await.as_deref(), Ok([None])) {
+            return StoreError::NoSuchMessage;
+        }
+        error
     }
 
     /// Whole messages of less than [`crate::model::bounds::MESSAGE_IN_MEMORY_OCTETS`] each, in the order
     /// asked for: the fast way for FETCH of many. An entry is `Err(TooLarge)` when it must be streamed
-    /// with [`Store::read`], `Err(Corrupt)` when its checksum is wrong.
+    /// with [`Store::read`], `Err(NoSuchMessage)` when it was expunged, `Err(Corrupt)` when its checksum is wrong.
     pub async fn read_many(&self, ids: &[MessageId]) -> Result<Vec<Result<bytes::Bytes>>> {
-        let (shared, ids) = (self.shared.clone(), ids.to_vec());
-        self.shared.read(move |tx| Box::pin(reads::read_many(tx, shared, ids))).await
+        let (shared, all) = (self.shared.clone(), ids.to_vec());
+        let mut read = self.shared.read(move |tx| Box::pin(reads::read_many(tx, shared, all))).await?;
+        for (id, outcome) in ids.iter().zip(&mut read) {
+            if matches!(outcome, Err(StoreError::Corrupt(_) | StoreError::Failed(_))) {
+                let error = std::mem::replace(outcome, Err(StoreError::NoSuchMessage));
+                *outcome = match error {
+                    Err(error) => Err(self.why_unreadable(*id, error).await),
+                    octets => octets,
+                };
+            }
+        }
+        Ok(read)
     }
 
     /// Starts to take in a message for mailboxes of one tenant; large ones go to disk as they come.

@@ -125,7 +125,7 @@ async fn summarized_again(tx: &mut Tx, shared: &Shared, id: MessageId) -> Bytes 
 
 async fn feed(tx: &mut Tx, shared: &Shared, id: MessageId, to: &mut crate::mime::Summarizer) -> Result<()> {
     let rows = tx.query(BODIES, &[vec![id.0].into()]).await?;
-    let at = Located::from_columns(rows.first().ok_or_else(gone)?)?;
+    let at = Located::from_columns(rows.first().ok_or(StoreError::NoSuchMessage)?)?;
     if at.encoding == Encoding::File {
         let mut file = BodyReader::open(&shared.bodies.path(&at.file))?;
         while let Some(frame) = file.frame()? {
@@ -134,7 +134,7 @@ async fn feed(tx: &mut Tx, shared: &Shared, id: MessageId, to: &mut crate::mime:
         return Ok(());
     }
     let rows = tx.query(OCTETS, &[vec![id.0].into()]).await?;
-    let data = rows.first().ok_or_else(gone)?.blob(1)?;
+    let data = rows.first().ok_or(StoreError::NoSuchMessage)?.blob(1)?;
     to.push(&unpack(at.encoding, data, at.checksum, at.body_size)?);
     Ok(())
 }
@@ -167,10 +167,6 @@ impl Located {
     }
 }
 
-fn gone() -> StoreError {
-    StoreError::Corrupt("the message is gone".into())
-}
-
 /// Whole messages, in the order asked for.
 pub(super) async fn read_many(tx: &mut Tx, shared: Arc<Shared>, ids: Vec<MessageId>) -> Result<Vec<Result<Bytes>>> {
     let mut located = HashMap::with_capacity(ids.len());
@@ -184,7 +180,7 @@ pub(super) async fn read_many(tx: &mut Tx, shared: Arc<Shared>, ids: Vec<Message
         octets.insert(row.int(0)?, row.blob(1));
     }
     let whole = |id: &MessageId| match located.get(&id.0) {
-        None => Err(gone()),
+        None => Err(StoreError::NoSuchMessage),
         Some(Err(error)) => Err(StoreError::Corrupt(error.to_string())),
         Some(Ok(at)) => assemble(at, octets.get(&id.0), &shared),
     };
@@ -226,13 +222,13 @@ fn assemble(at: &Located, data: Option<&Result<Bytes>>, shared: &Shared) -> Resu
 /// One message, opened for reading in chunks.
 pub(super) async fn read(tx: &mut Tx, shared: Arc<Shared>, id: MessageId) -> Result<MessageReader> {
     let rows = tx.query(BODIES, &[vec![id.0].into()]).await?;
-    let at = Located::from_columns(rows.first().ok_or_else(gone)?)?;
+    let at = Located::from_columns(rows.first().ok_or(StoreError::NoSuchMessage)?)?;
     if at.encoding == Encoding::File {
         let file = BodyReader::open(&shared.bodies.path(&at.file))?;
         return Ok(MessageReader::of_file(at.prefix, file, at.size));
     }
     let rows = tx.query(OCTETS, &[vec![id.0].into()]).await?;
-    let data = rows.first().ok_or_else(gone)?.blob(1)?;
+    let data = rows.first().ok_or(StoreError::NoSuchMessage)?.blob(1)?;
     let body = unpack(at.encoding, data, at.checksum, at.body_size)?;
     Ok(MessageReader::of_octets(at.prefix, body, at.size))
 }

@@ -6,5 +6,6 @@
 
 mod api;
 mod journeys;
+mod stress;
 mod support;
 mod transcripts;

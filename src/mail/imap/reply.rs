@@ -108,6 +108,8 @@ impl From<StoreError> for Reply {
             // RFC 9208 §4.3.1: the code for every command that would pass a limit.
             StoreError::OverQuota => Self::no("The mailbox has no room for it").with("OVERQUOTA"),
             StoreError::NoSuchFolder => Self::no("There is no such folder").with("NONEXISTENT"),
+            // RFC 5530 §3.
+            StoreError::NoSuchMessage => Self::no("The message no longer exists").with("EXPUNGEISSUED"),
             StoreError::FolderExists => Self::no("A folder of that name exists").with("ALREADYEXISTS"),
             StoreError::TooManyFolders => Self::no("The mailbox has too many folders").with("LIMIT"),
             StoreError::TooManyKeywords => Self::no("The folder has too many keywords").with("LIMIT"),

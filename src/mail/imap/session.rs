@@ -13,7 +13,7 @@
 use super::command::{Command, Tagged};
 use super::peer::{Account, Enabled, Peer};
 use super::reply::{Answer, Reply, Status, Stop};
-use super::sync::{Expunges, sync};
+use super::sync::{Expunges, hold_back, sync};
 use super::view::Selected;
 use super::wire::{Append, Step, Wire};
 use super::{
@@ -278,6 +278,14 @@ impl Session {
 
     /// Answers a command that needs a selected folder.
     async fn in_folder(&mut self, tag: &str, account: &Arc<Account>, command: Command) -> Answer {
+        let reply = self.in_selected(tag, account, command).await?;
+        Ok(match self.state.selected() {
+            Some(selected) => hold_back(&mut self.peer, &selected.view, reply),
+            None => reply,
+        })
+    }
+
+    async fn in_selected(&mut self, tag: &str, account: &Arc<Account>, command: Command) -> Answer {
         let peer = &mut self.peer;
         let Some(selected) = self.state.selected() else { return Ok(Reply::bad("Select a folder first")) };
         match command {
@@ -327,12 +335,15 @@ impl Session {
             }
         };
         let mailbox = self.state.account().map(|account| account.config.address.to_string());
+        let traffic = self.peer.conn.octets();
         tracing::info!(
             protocol = "imap",
             peer = %self.peer.conn.peer(),
             mailbox = mailbox.as_deref().unwrap_or("-"),
             commands = self.commands,
             errors = self.errors,
+            received = traffic.received,
+            sent = traffic.sent,
             reason,
             "session ended"
         );

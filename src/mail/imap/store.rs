@@ -20,8 +20,6 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     // RFC 7162 §3.1: UNCHANGEDSINCE is a CONDSTORE-enabling use.
     peer.enabled.condstore |= command.unchanged_since.is_some();
     let uids = selected.resolve(&command.set, command.uid)?;
-    // What others did is told first: after .SILENT it could not be told apart from the own change.
-    sync(peer, selected, Expunges::Hold, None).await?;
     let (mailbox, folder) = (account.mailbox(), selected.folder.id());
     let mut flags = command.flags.system;
     if !command.flags.keywords.is_empty() {
@@ -32,7 +30,8 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     let changed = peer.store().set_flags(mailbox, folder, change).await?;
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
     let ghosts = selected.view.has_ghost_in(&uids);
-    // The own change is told below, in the way that was asked for.
+    // The own change is told below, in the way that was asked for. What others did is told only now, as the
+    // outcome of both: a client takes flags that come during a .SILENT for the last word (RFC 9051 §6.4.6).
     let own = changed.modseq.map(|modseq| Own { modseq, mode: command.mode, flags });
     sync(peer, selected, Expunges::Hold, own).await?;
     tell(peer, selected, command, &uids, changed.modseq).await?;
@@ -87,7 +86,7 @@ fn outcome(selected: &Selected, command: &Store, modified: &UidSet, ghosts: bool
         let named: UidSet = if command.uid {
             modified.clone()
         } else {
-            modified.iter().filter_map(|uid| selected.view.number_of(uid)).collect()
+            modified.iter().filter_map(|uid| selected.view.number_counted(uid)).collect()
         };
         return Reply::ok("Some messages have changed meanwhile").with(format!("MODIFIED {named}"));
     }

@@ -5,6 +5,7 @@
 
 use super::encode;
 use super::peer::{Enabled, Peer};
+use super::reply::{Reply, Status};
 use super::view::{Selected, View};
 use crate::mail::conn::Interrupt;
 use crate::model::{Flags, UidSet};
@@ -58,7 +59,8 @@ pub(super) async fn sync(
     let older = std::mem::replace(view, View::new(newest));
     match expunges {
         Expunges::Tell => tell_expunged(peer, &older, &gone).await?,
-        Expunges::Hold => view.ghosts = gone,
+        Expunges::Hold if gone.is_empty() => {}
+        Expunges::Hold => (view.ghosts, view.whole) = (gone, older.whole),
     }
     if diff.added > 0 {
         exists(peer, &selected.view);
@@ -69,6 +71,21 @@ pub(super) async fn sync(
         peer.conn.flush_if_full().await?;
     }
     Ok(())
+}
+
+/// The end of a command while expunges are held back: a client that lost its connection now would
+/// never hear of them if it took the MODSEQs that it was told for the last word.
+pub(super) fn hold_back(peer: &mut Peer, view: &View, reply: Reply) -> Reply {
+    if view.ghosts.is_empty() || !peer.enabled.qresync {
+        return reply;
+    }
+    // RFC 7162 §3.2, §6: a HIGHESTMODSEQ below the MODSEQ of the delayed expunges overrules what FETCH told.
+    let code = format!("HIGHESTMODSEQ {}", view.whole);
+    if reply.status == Status::Ok && matches!(reply.code.as_deref(), None | Some("EXPUNGEISSUED")) {
+        return reply.with(code);
+    }
+    Reply::ok("Some expunges are still to be told").with(code).write(b"*", peer.out());
+    reply
 }
 
 /// Two rising lists as one.

@@ -21,6 +21,8 @@ pub(super) struct View {
     pub(super) seen: Arc<FolderState>,
     /// UIDs that the client still counts although they are gone from `seen`, rising.
     pub(super) ghosts: Vec<u32>,
+    /// HIGHESTMODSEQ of the last state of which the client knows all that happened.
+    pub(super) whole: u64,
 }
 
 /// The selected folder and what belongs to its selection.
@@ -57,7 +59,8 @@ impl Selected {
 impl View {
     /// A view of a state that is told to the client right now.
     pub(super) fn new(seen: Arc<FolderState>) -> Self {
-        Self { seen, ghosts: Vec::new() }
+        let whole = seen.highest_modseq;
+        Self { seen, ghosts: Vec::new(), whole }
     }
 
     /// How many messages the client counts.
@@ -74,6 +77,14 @@ impl View {
     /// The sequence number of a UID in `seen`.
     pub(super) fn number_of(&self, uid: u32) -> Option<u32> {
         self.seen.position(uid).ok().map(|position| self.number_at(position, uid))
+    }
+
+    /// The sequence number of a UID that the client counts, ghosts included.
+    pub(super) fn number_counted(&self, uid: u32) -> Option<u32> {
+        match self.seen.position(uid) {
+            Ok(position) => Some(self.number_at(position, uid)),
+            Err(place) => self.ghosts.binary_search(&uid).is_ok().then(|| self.number_at(place, uid)),
+        }
     }
 
     /// The UID of a sequence number, ghosts included.

@@ -79,6 +79,7 @@ pub fn of_end(reason: EndReason) -> Reply {
 pub fn of_store(error: &StoreError) -> Reply {
     match error {
         StoreError::Corrupt(_) => Reply::err("[SYS/PERM] This message is damaged"),
+        StoreError::NoSuchMessage => Reply::err("[SYS/PERM] This message was removed meanwhile"),
         _ => Reply::err("[SYS/TEMP] The mail store does not answer, try again later"),
     }
 }

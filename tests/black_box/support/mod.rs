@@ -10,6 +10,7 @@ pub mod http;
 pub mod imap;
 pub mod pattern;
 pub mod pop3;
+pub mod random;
 pub mod server;
 pub mod smtp;
 pub mod wire;

@@ -41,6 +41,15 @@ impl Wire {
         self.transport = Some(Transport::Tls(Box::new(tls)));
     }
 
+    /// How long the next reads wait; [`super::PATIENCE`] unless set.
+    pub fn set_patience(&mut self, patience: std::time::Duration) {
+        let stream = match self.transport.as_ref().expect("a transport") {
+            Transport::Plain(stream) => stream,
+            Transport::Tls(stream) => &stream.sock,
+        };
+        stream.set_read_timeout(Some(patience)).expect("a deadline");
+    }
+
     pub fn send(&mut self, octets: &[u8]) {
         self.try_send(octets).expect("the server reads");
     }

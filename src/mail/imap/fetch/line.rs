@@ -7,13 +7,13 @@ use super::body::{self, Octets};
 use super::decode::Decoder;
 use super::section::{self, Place};
 use super::{Outcome, Request};
+use crate::mail::conn::Interrupt;
 use crate::mail::imap::command::{FetchItem, Partial, Section, SectionText};
 use crate::mail::imap::encode;
 use crate::mail::imap::peer::Peer;
 use crate::mail::imap::reply::Stop;
 use crate::mail::imap::view::Numbered;
 use crate::mime::SummaryView;
-use crate::model::Flags;
 use crate::store::{Row, StoredMessage};
 
 /// Answers a message from its row alone.
@@ -64,8 +64,35 @@ fn row_item(out: &mut Vec<u8>, item: &FetchItem, row: &Row, keywords: &[Box<str>
     true
 }
 
-/// Answers a message whose stored row, and perhaps octets, are at hand.
+/// Answers a message whose stored row, and perhaps octets, are at hand. One that goes away or proves
+/// damaged meanwhile is left out.
 pub(super) async fn write(
+    peer: &mut Peer,
+    request: &Request,
+    message: &Numbered,
+    stored: &StoredMessage,
+    octets: &Octets,
+    outcome: &mut Outcome,
+) -> Result<(), Stop> {
+    let (begun, sent) = (peer.out().len(), peer.conn.octets().sent);
+    match whole_line(peer, request, message, stored, octets, outcome).await {
+        Err(Stop::Reply(_)) if peer.conn.octets().sent != sent => {
+            // Half of the line is on its way: nothing else would be understood.
+            Err(Stop::Interrupt(Interrupt::Closed))
+        }
+        Err(Stop::Reply(reply)) => {
+            peer.out().truncate(begun);
+            match reply.code.as_deref() {
+                Some("EXPUNGEISSUED") => outcome.gone = true,
+                _ => outcome.damaged = true,
+            }
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+async fn whole_line(
     peer: &mut Peer,
     request: &Request,
     message: &Numbered,
@@ -78,13 +105,9 @@ pub(super) async fn write(
         outcome.damaged = true;
         return Ok(());
     };
-    let mut row = message.row;
+    let row = message.row;
     // RFC 9051 §6.4.5: a flag that this FETCH sets is told with it.
-    let now_seen = request.seen_at.is_some() && !row.flags.contains(Flags::SEEN);
-    if let (true, Some(modseq)) = (now_seen, request.seen_at) {
-        row.flags = row.flags.union(Flags::SEEN);
-        row.modseq = modseq;
-    }
+    let now_seen = request.seen.contains(row.uid);
     begin(peer.out(), message.number);
     let mut writer = ItemWriter { peer, stored, view: &view, octets, outcome };
     for (index, item) in request.items.iter().enumerate() {

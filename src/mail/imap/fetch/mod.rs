@@ -49,8 +49,8 @@ struct Request {
     items: Vec<FetchItem>,
     depth: Depth,
     keywords: Arc<Vec<Box<str>>>,
-    /// The MODSEQ at which this FETCH set `\Seen`.
-    seen_at: Option<u64>,
+    /// The messages on which this FETCH set `\Seen`.
+    seen: UidSet,
     condstore: bool,
 }
 
@@ -88,7 +88,6 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
     // RFC 7162 §3.1: CHANGEDSINCE and MODSEQ are CONDSTORE-enabling uses.
     peer.enabled.condstore |= items.contains(&FetchItem::ModSeq);
     let uids = selected.resolve(&command.set, command.uid)?;
-    let mut outcome = Outcome { gone: selected.view.has_ghost_in(&uids), ..Outcome::default() };
     let since = command.changed_since.unwrap_or(0);
     if command.vanished {
         let gone = vanished(&selected.view.seen, &known(selected, command, &uids), since);
@@ -96,9 +95,10 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
             peer.out().extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
         }
     }
-    let seen_at = set_seen(peer, account, selected, &items, &uids, since).await?;
+    let seen = set_seen(peer, account, selected, &items, &uids, since).await?;
     let keywords = selected.view.seen.keywords.clone();
-    let request = Request { depth: Depth::of(&items), items, keywords, seen_at, condstore: peer.enabled.condstore };
+    let request = Request { depth: Depth::of(&items), items, keywords, seen, condstore: peer.enabled.condstore };
+    let mut outcome = Outcome { gone: selected.view.has_ghost_in(&uids), ..Outcome::default() };
     let mut walk = selected.view.walk(&uids);
     loop {
         let batch = walk.next(bounds::READ_BATCH, |row| row.modseq > since || command.changed_since.is_none());
@@ -109,8 +109,7 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
         peer.conn.flush_if_full().await?;
     }
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
-    let own = seen_at.map(|modseq| Own { modseq, mode: FlagMode::Add, flags: Flags::SEEN });
-    sync(peer, selected, expunges, own).await?;
+    sync(peer, selected, expunges, None).await?;
     Ok(outcome.reply())
 }
 
@@ -132,17 +131,18 @@ fn known(selected: &Selected, command: &Fetch, uids: &UidSet) -> UidSet {
     command.set.resolve(largest).unwrap_or_else(|| uids.clone())
 }
 
-/// Sets `\Seen` on what is about to be read, in one change (RFC 9051 §6.4.5).
+/// Sets `\Seen` on what is about to be read, in one change (RFC 9051 §6.4.5), and returns on what.
+/// The view moves on to it: flags that are told must be those that another session may have changed, too.
 async fn set_seen(
     peer: &mut Peer,
     account: &Account,
-    selected: &Selected,
+    selected: &mut Selected,
     items: &[FetchItem],
     uids: &UidSet,
     since: u64,
-) -> Result<Option<u64>, Stop> {
+) -> Result<UidSet, Stop> {
     if selected.read_only || !items.iter().any(FetchItem::sets_seen) {
-        return Ok(None);
+        return Ok(UidSet::new());
     }
     let mut unseen = UidSet::new();
     let mut walk = selected.view.walk(uids);
@@ -154,15 +154,20 @@ async fn set_seen(
         batch.iter().for_each(|message| unseen.push(message.row.uid));
     }
     if unseen.is_empty() {
-        return Ok(None);
+        return Ok(unseen);
     }
-    let change = FlagChange { uids: unseen, mode: FlagMode::Add, flags: Flags::SEEN, unchanged_since: None };
+    let (mode, flags) = (FlagMode::Add, Flags::SEEN);
+    let change = FlagChange { uids: unseen.clone(), mode, flags, unchanged_since: None };
     match peer.store().set_flags(account.mailbox(), selected.folder.id(), change).await {
-        Ok(changed) => Ok(changed.modseq),
+        Ok(changed) => {
+            let own = changed.modseq.map(|modseq| Own { modseq, mode, flags });
+            sync(peer, selected, Expunges::Hold, own).await?;
+            Ok(unseen)
+        }
         Err(error) => {
             // Mail can be read also while the store takes no changes.
             tracing::warn!(%error, "\\Seen could not be set");
-            Ok(None)
+            Ok(UidSet::new())
         }
     }
 }
@@ -240,6 +245,10 @@ async fn with_octets(
             let octets = match read {
                 Ok(octets) => Octets::Memory(octets),
                 Err(StoreError::TooLarge) => Octets::Streamed(message.row.message),
+                Err(StoreError::NoSuchMessage) => {
+                    outcome.gone = true;
+                    continue;
+                }
                 Err(error) => {
                     tracing::error!(%error, message = %message.row.message, "a message could not be read");
                     outcome.damaged = true;

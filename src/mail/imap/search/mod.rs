@@ -119,8 +119,12 @@ async fn settle(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>
         for (message, read) in batch.iter().zip(peer.store().read_many(&ids).await?) {
             let text = match read {
                 Ok(octets) => Text::new(octets),
-                Err(StoreError::TooLarge) => Text::new(beginning(peer, message).await?),
-                // A message that is gone or damaged is not found; the others are.
+                Err(StoreError::TooLarge) => match beginning(peer, message).await? {
+                    Some(octets) => Text::new(octets),
+                    None => continue,
+                },
+                Err(StoreError::NoSuchMessage) => continue,
+                // A message that is damaged is not found; the others are.
                 Err(error) => {
                     tracing::warn!(%error, message = %message.row.message, "a message could not be searched");
                     continue;
@@ -134,9 +138,12 @@ async fn settle(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>
     Ok(())
 }
 
-/// As much of a large message as a search looks at.
-async fn beginning(peer: &Peer, message: &Numbered) -> Result<bytes::Bytes, Stop> {
-    let mut reader = peer.store().read(message.row.message).await?;
+/// As much of a large message as a search looks at; `None` when it is gone.
+async fn beginning(peer: &Peer, message: &Numbered) -> Result<Option<bytes::Bytes>, Stop> {
+    let mut reader = match peer.store().read(message.row.message).await {
+        Err(StoreError::NoSuchMessage) => return Ok(None),
+        reader => reader?,
+    };
     let mut octets = bytes::BytesMut::new();
     while octets.len() < bounds::SEARCH_OCTETS {
         match reader.next().await? {
@@ -144,7 +151,7 @@ async fn beginning(peer: &Peer, message: &Numbered) -> Result<bytes::Bytes, Stop
             None => break,
         }
     }
-    Ok(octets.freeze())
+    Ok(Some(octets.freeze()))
 }
 
 /// The result of SAVE (RFC 9051 §6.4.4.4): with MIN or MAX alone just those.
