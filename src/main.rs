@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use facteur::app;
+use facteur::control::bootstrap::FIRST_OPERATOR;
 use facteur::settings::{KEYS, Mistake, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,8 +37,28 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Operators, from the command line.
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
+    },
     /// Print the API's OpenAPI document.
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum OperatorCommand {
+    /// Give an operator a new password, print it, and sign the operator out everywhere.
+    ///
+    /// Needs the data folder (or the PostgreSQL database) and no password; the server may be running.
+    ResetPassword {
+        /// The name that the operator signs in with.
+        #[arg(long, default_value = FIRST_OPERATOR)]
+        name: String,
+        /// The settings file; without it FACTEUR_CONFIG, then facteur.toml in this folder if it is there.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 /// The table of settings for `--help`.
@@ -63,6 +84,9 @@ fn main() -> ExitCode {
             say(&format!("{settings:#?}"));
             ExitCode::SUCCESS
         }),
+        Command::Operator { command: OperatorCommand::ResetPassword { name, config } } => {
+            with_settings(config, |settings| app::reset_operator_password(settings, &name))
+        }
         Command::Openapi => {
             say(&facteur::api::openapi_json());
             ExitCode::SUCCESS

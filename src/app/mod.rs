@@ -7,6 +7,7 @@ mod data_folder;
 mod jobs;
 mod listeners;
 mod logging;
+mod operator;
 mod parts;
 
 use crate::model::bounds;
@@ -34,11 +35,30 @@ pub fn run(settings: Settings) -> ExitCode {
         .and_then(|runtime| runtime.block_on(serve(settings)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "facteur: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// Gives an operator a new password and prints it.
+pub fn reset_operator_password(settings: Settings, name: &str) -> ExitCode {
+    logging::init(&settings);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
+        .and_then(|runtime| runtime.block_on(operator::reset_password(&settings, name)));
+    match outcome {
+        Ok(password) => {
+            say(&format!("\"{name}\" signs in with this new password, shown only now:\n\n    {password}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "facteur: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// A connection is a descriptor; the usual soft limit of 1024 is for programs that use `select`.

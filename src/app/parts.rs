@@ -105,7 +105,7 @@ impl Parts {
 }
 
 /// One provider for everything that signs and encrypts: with two in the tree, libraries refuse to choose.
-fn install_crypto() {
+pub(super) fn install_crypto() {
     // A second call in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();

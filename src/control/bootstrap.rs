@@ -1,10 +1,11 @@
-//! The first start: the operator's tenant and the first operator.
+//! The first start: the operator's tenant and the first operator; and the way back in for an operator whose password is lost.
 
 use super::change::view;
 use super::tenants::{Tenant, path_of};
 use super::users::User;
-use super::{Caller, CallerId, Control, Intent, Record, Result};
+use super::{Caller, CallerId, Control, Error, Record, Result};
 use crate::auth::tokens::random_password;
+use crate::db::api_sessions;
 use crate::db::tenants::{self, TenantRow};
 use crate::db::users::{self, UserRow};
 use crate::model::ids::{TenantId, UserId};
@@ -12,6 +13,11 @@ use crate::model::{Role, TenantKind, Touch};
 
 /// The name of the first operator.
 pub const FIRST_OPERATOR: &str = "operator";
+
+/// Facteur itself, which stands above all tenants.
+fn system() -> Caller {
+    Caller::new(CallerId::System, TenantId(0), String::new(), Role::Operator)
+}
 
 /// Makes the operator's tenant and the first operator when there are none. Answers the
 /// password if it was generated here: it is to be shown once.
@@ -25,15 +31,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
     let clear = password.or(generated.as_deref()).unwrap_or_default();
     let hash = control.passwords.hash(clear).await?;
 
-    let system = Caller {
-        id: CallerId::System,
-        tenant: TenantId(0),
-        path: String::new(),
-        role: Role::Operator,
-        read_only: false,
-        intent: Intent::default(),
-    };
-    let mut change = control.begin(&system, "bootstrap").await?;
+    let mut change = control.begin(&system(), "bootstrap").await?;
     // Another node may have been quicker: the revision's lock has made us wait for it.
     if tenants::root(change.tx()).await?.is_some() {
         return Ok(None);
@@ -66,4 +64,28 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
     let record = Record { object: id.to_string(), path: tenant.path, before: None, after: Some(after), touches };
     change.commit(record).await?;
     Ok(generated)
+}
+
+/// Gives an operator a new password, which is answered once, and signs it out everywhere: for whoever holds the
+/// database and has no password, also because a crash came before the first one was shown.
+pub async fn reset_password(control: &Control, name: &str) -> Result<String> {
+    let password = random_password();
+    let hash = control.passwords.hash(&password).await?;
+    let mut change = control.begin(&system(), "reset_operator_password").await?;
+    let found = users::find_by_name(change.tx(), &name.to_ascii_lowercase()).await?;
+    let before = found.filter(|row| row.role == Role::Operator).ok_or(Error::NotFound)?;
+    let mut after = before.clone();
+    (after.password_hash, after.password_epoch, after.revision) = (hash, change.revision(), change.revision());
+    users::update(change.tx(), &after).await?;
+    api_sessions::revoke_all(change.tx(), &after.id.to_string()).await?;
+    let (object, touches) = (after.id.to_string(), vec![Touch::User(after.id)]);
+    let (before, after, path) = (view(&User::from(&before)), view(&User::from(&after)), before.path);
+    change.commit(Record { object, path, before, after, touches }).await?;
+    Ok(password)
+}
+
+/// The names of the operators.
+pub async fn operators(control: &Control) -> Result<Vec<String>> {
+    let mut tx = control.db.read().await?;
+    Ok(users::operators(&mut tx).await?)
 }

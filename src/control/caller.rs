@@ -55,9 +55,16 @@ pub struct Caller {
     pub read_only: bool,
     /// What the request is beyond its words.
     pub intent: Intent,
+    /// When the key that calls ends, Unix milliseconds: what it makes must not outlast it.
+    pub until: Option<i64>,
 }
 
 impl Caller {
+    /// One that may write, without end, and asks for nothing beyond the request's words.
+    pub(super) fn new(id: CallerId, tenant: TenantId, path: String, role: Role) -> Self {
+        Self { id, tenant, path, role, read_only: false, intent: Intent::default(), until: None }
+    }
+
     /// Refuses what does not lie at or below the caller's tenant, as if it were not there.
     pub(super) fn reach(&self, path: &str) -> Result<()> {
         if self.role != Role::MailboxUser && path.starts_with(&self.path) { Ok(()) } else { Err(Error::NotFound) }

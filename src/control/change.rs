@@ -4,10 +4,11 @@
 
 use super::dry_run::Foreseen;
 use super::{Caller, Control, Error, Intent, Result};
+use crate::db::effective::Effective;
 use crate::db::revisions::{self, RevisionRow};
 use crate::db::{DbError, Tx};
-use crate::model::Revision;
 use crate::model::revision::Touch;
+use crate::model::{Protocol, Revision};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -112,6 +113,18 @@ impl Drop for WakeFeed {
 /// The view of an object as a revision keeps it.
 pub(super) fn view<T: serde::Serialize>(object: &T) -> Option<serde_json::Value> {
     serde_json::to_value(object).ok()
+}
+
+/// Whose sessions lose their right when what holds goes from `before` to `after`.
+pub(super) fn closes(before: &Effective, after: &Effective) -> impl Iterator<Item = Touch> {
+    let pairs = [(before.imap, after.imap), (before.pop3, after.pop3), (before.submission, after.submission)];
+    let lost = Protocol::ALL.iter().zip(pairs).filter(|(_, (before, after))| before.enabled && !after.enabled);
+    lost.map(|(protocol, _)| Touch::Closes(*protocol))
+}
+
+/// What ends every session says so with these.
+pub(super) fn closes_all() -> impl Iterator<Item = Touch> {
+    Protocol::ALL.iter().copied().map(Touch::Closes)
 }
 
 /// Names the constraint that stood against a write.

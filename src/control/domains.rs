@@ -1,13 +1,14 @@
 //! Domains: owned by a tenant, named once.
 
-use super::change::{check_unchanged, in_use, taken, view};
+use super::change::{check_unchanged, closes, in_use, taken, view};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
-use super::suspensions::refuse_deletion;
+use super::suspensions::{in_force, refuse_deletion};
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
 use crate::db::Tx;
 use crate::db::domains::{self as rows, DomainRow};
+use crate::db::effective::{self, Effective};
 use crate::db::suspensions::{self, Suspended};
-use crate::model::ids::{DomainId, TenantId};
+use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{DomainName, Revision, Timestamp, Touch};
 
 /// A domain as callers see it.
@@ -121,6 +122,18 @@ pub async fn update(
     protocols: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Domain, Revision)> {
+    let (domain, _, revision) = change_protocols(control, caller, id, protocols, expected).await?;
+    Ok((domain, revision))
+}
+
+/// The same, with what then holds for mailboxes that say nothing.
+pub(super) async fn change_protocols(
+    control: &Control,
+    caller: &Caller,
+    id: DomainId,
+    protocols: ProtocolsPatch,
+    expected: Option<i64>,
+) -> Result<(Domain, Effective, Revision)> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "update_domain").await?;
     let before = reach(change.tx(), caller, id).await?;
@@ -129,15 +142,19 @@ pub async fn update(
     protocols.apply(&mut after.protocols)?;
     after.revision = change.revision();
     rows::set_protocols(change.tx(), id, &after.protocols, after.revision).await?;
+    let now = change.now();
+    let suspended = in_force(change.tx(), MailboxId(0), id, now).await?;
+    let held = effective::resolve(&before.protocols, None, &suspended);
+    let effective = effective::resolve(&after.protocols, None, &suspended);
     let (path, before, after) = (before.path.clone(), Domain::from(before), Domain::from(after));
     let record = Record {
         object: id.to_string(),
         path,
         before: view(&before),
         after: view(&after),
-        touches: vec![Touch::Domain(id)],
+        touches: [Touch::Domain(id)].into_iter().chain(closes(&held, &effective)).collect(),
     };
-    Ok((after, change.commit(record).await?))
+    Ok((after, effective, change.commit(record).await?))
 }
 
 /// Deletes a domain that has no mailbox and no alias left.

@@ -80,13 +80,25 @@ fn check(name: &str) -> Result<()> {
     check_name("/name", name).map_or(Ok(()), |error| Err(Error::Invalid(vec![error])))
 }
 
+/// Refuses an end that has passed (deleting says that more plainly), and one beyond the caller's own.
+fn check_end(control: &Control, caller: &Caller, end: Option<Timestamp>) -> Result<()> {
+    if end.is_some_and(|at| at.0 <= control.now_ms()) {
+        return Err(Error::field("/expires_at", "past", "must lie in the future"));
+    }
+    match caller.until {
+        Some(own) if end.is_none_or(|at| at.0 > own) => {
+            let detail = format!("must not lie after {}, when the key that calls ends", Timestamp(own));
+            Err(Error::field("/expires_at", "beyond_own_end", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Creates a key; the text is answered once and kept nowhere.
 pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(Key, String, Revision)> {
     caller.may_administer()?;
     check(&new.name)?;
-    if new.expires_at.is_some_and(|at| at.0 <= control.now_ms()) {
-        return Err(Error::field("/expires_at", "past", "must lie in the future"));
-    }
+    check_end(control, caller, new.expires_at)?;
     let mut change = control.begin(caller, "create_key").await?;
     let tenant = tenants::reach(change.tx(), caller, new.tenant.unwrap_or(caller.tenant)).await?;
     let row = KeyRow {
@@ -134,6 +146,9 @@ pub async fn update(
     caller.may_administer()?;
     if let Some(name) = &name {
         check(name)?;
+    }
+    if let Some(expires_at) = expires_at {
+        check_end(control, caller, expires_at)?;
     }
     let mut change = control.begin(caller, "update_key").await?;
     let before = reach(change.tx(), caller, id).await?;

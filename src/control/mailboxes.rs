@@ -1,6 +1,6 @@
 //! Mailboxes: created, changed, renamed and deleted by whoever reaches their domain.
 
-use super::change::{check_unchanged, taken, view};
+use super::change::{check_unchanged, closes_all, taken, view};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::refuse_deletion;
@@ -234,6 +234,10 @@ pub async fn update(
     }
     let mut after = before.clone();
     after.revision = change.revision();
+    let mut touches = vec![Touch::Mailbox(id)];
+    if hash.is_some() || patch.address.as_ref().is_some_and(|address| *address != before.address) {
+        touches.extend(closes_all());
+    }
     after.name = patch.name.unwrap_or(after.name);
     after.quota.bytes = patch.quota_bytes.unwrap_or(after.quota.bytes);
     after.quota.messages = patch.quota_messages.unwrap_or(after.quota.messages);
@@ -247,13 +251,7 @@ pub async fn update(
     }
     rows::update(change.tx(), &after).await?;
     let (path, before, after) = (after.path.clone(), Mailbox::from(&before), Mailbox::from(&after));
-    let record = Record {
-        object: id.to_string(),
-        path,
-        before: view(&before),
-        after: view(&after),
-        touches: vec![Touch::Mailbox(id)],
-    };
+    let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
     Ok((after, change.commit(record).await?))
 }
 
@@ -296,7 +294,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected:
         path: before.path.clone(),
         before: view(&Mailbox::from(&before)),
         after: None,
-        touches: vec![Touch::Mailbox(id)],
+        touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
     };
     change.commit(record).await
 }

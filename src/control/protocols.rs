@@ -3,6 +3,7 @@
 //! Patches merge: what is absent stays. The rule of precedence is `db::effective`'s, which
 //! the directory uses too. Invariant: a suspension shows here and changes nothing here.
 
+use super::change::closes;
 use super::suspensions::in_force;
 use super::{Caller, Control, Error, Record, Result, domains, mailboxes};
 use crate::db::domains::ProtocolSettings;
@@ -143,12 +144,14 @@ pub async fn patch_mailbox(
     let mut change = control.begin(caller, "update_mailbox_protocols").await?;
     let mut mailbox = mailboxes::reach(change.tx(), caller, id).await?;
     super::change::check_unchanged(expected, mailbox.revision)?;
+    let now = change.now();
+    let domain = domain_settings(change.tx(), mailbox.domain).await?;
+    let suspended = in_force(change.tx(), id, mailbox.domain, now).await?;
     let before = ProtocolsView::from(mailbox.protocols);
+    let held = effective::resolve(&domain, Some(&mailbox.protocols), &suspended);
     patch.apply(&mut mailbox.protocols)?;
     mailbox.revision = change.revision();
     mailbox_rows::update(change.tx(), &mailbox).await?;
-    let domain = domain_settings(change.tx(), mailbox.domain).await?;
-    let suspended = in_force(change.tx(), id, mailbox.domain, control.now_ms()).await?;
     let effective = effective::resolve(&domain, Some(&mailbox.protocols), &suspended);
     let after = Protocols { settings: mailbox.protocols.into(), effective, etag: mailbox.revision };
     let record = Record {
@@ -156,7 +159,7 @@ pub async fn patch_mailbox(
         path: mailbox.path,
         before: super::change::view(&before),
         after: super::change::view(&after.settings),
-        touches: vec![Touch::Mailbox(id)],
+        touches: [Touch::Mailbox(id)].into_iter().chain(closes(&held, &effective)).collect(),
     };
     Ok((after, change.commit(record).await?))
 }
@@ -169,9 +172,6 @@ pub async fn patch_domain(
     patch: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Protocols, Revision)> {
-    let (domain, revision) = domains::update(control, caller, id, patch, expected).await?;
-    let mut after = of_domain(control, caller, id).await?;
-    after.settings = domain.protocols;
-    after.etag = domain.etag;
-    Ok((after, revision))
+    let (domain, effective, revision) = domains::change_protocols(control, caller, id, patch, expected).await?;
+    Ok((Protocols { settings: domain.protocols, effective, etag: domain.etag }, revision))
 }

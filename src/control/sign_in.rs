@@ -3,14 +3,15 @@
 //! Failures are counted with those of the mail protocols. Invariant: an access token admits only while its
 //! sign-in stands, and one refresh token is exchanged once.
 
+use super::suspensions::in_force;
 use super::users::parse_name;
-use super::{Caller, CallerId, Control, Error, Intent, Result};
+use super::{Caller, CallerId, Control, Error, Result};
 use crate::auth::tokens::{self, Claims, Tokens};
 use crate::auth::{Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
 use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
 use crate::model::ids::{KeyId, MailboxId, UserId};
-use crate::model::{EmailAddress, Role};
+use crate::model::{EmailAddress, Role, SuspensionScope};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -39,33 +40,21 @@ struct Subject {
     caller: Caller,
     password_hash: Option<String>,
     password_epoch: i64,
+    /// A mailbox that a suspension lets nobody sign in to.
+    suspended: bool,
 }
 
 impl Subject {
     fn user(row: &users::UserRow) -> Self {
-        let (id, role) = (CallerId::User(row.id), row.role);
-        let caller = Caller {
-            id,
-            tenant: row.tenant,
-            path: row.path.clone(),
-            role,
-            read_only: false,
-            intent: Intent::default(),
-        };
-        Self { caller, password_hash: Some(row.password_hash.clone()), password_epoch: row.password_epoch }
+        let caller = Caller::new(CallerId::User(row.id), row.tenant, row.path.clone(), row.role);
+        let password_hash = Some(row.password_hash.clone());
+        Self { caller, password_hash, password_epoch: row.password_epoch, suspended: false }
     }
 
-    fn mailbox(row: &mailboxes::MailboxRow) -> Self {
-        let (id, role) = (CallerId::Mailbox(row.id), Role::MailboxUser);
-        let caller = Caller {
-            id,
-            tenant: row.tenant,
-            path: row.path.clone(),
-            role,
-            read_only: false,
-            intent: Intent::default(),
-        };
-        Self { caller, password_hash: row.password_hash.clone(), password_epoch: row.password_epoch }
+    async fn mailbox(tx: &mut Tx, row: mailboxes::MailboxRow, now: i64) -> Result<Self> {
+        let suspended = in_force(tx, row.id, row.domain, now).await?.contains(&SuspensionScope::Login);
+        let caller = Caller::new(CallerId::Mailbox(row.id), row.tenant, row.path, Role::MailboxUser);
+        Ok(Self { caller, password_hash: row.password_hash, password_epoch: row.password_epoch, suspended })
     }
 }
 
@@ -85,6 +74,11 @@ impl SignIn {
         let hash = subject.as_ref().and_then(|subject| subject.password_hash.as_deref());
         let right = self.control.passwords.verify(hash, password.as_bytes()).await?;
         match subject.filter(|_| right) {
+            Some(subject) if subject.suspended => {
+                // The password was right: no guess, so it does not count as one.
+                attempt.forgiven();
+                Err(Error::SignInRefused)
+            }
             Some(subject) => {
                 attempt.succeeded();
                 self.begin(subject).await
@@ -96,8 +90,8 @@ impl SignIn {
     async fn find_subject(&self, name: &str) -> Result<Option<Subject>> {
         let mut tx = self.control.db.read().await?;
         if let Ok(address) = name.parse::<EmailAddress>() {
-            let row = mailboxes::find_by_key(&mut tx, address.key()).await?;
-            return Ok(row.as_ref().map(Subject::mailbox));
+            let Some(row) = mailboxes::find_by_key(&mut tx, address.key()).await? else { return Ok(None) };
+            return Subject::mailbox(&mut tx, row, self.control.now_ms()).await.map(Some);
         }
         let Ok(name) = parse_name(name) else { return Ok(None) };
         Ok(users::find_by_name(&mut tx, &name).await?.as_ref().map(Subject::user))
@@ -151,7 +145,7 @@ impl SignIn {
             tx.commit().await?;
             return Err(Error::SignInRefused);
         }
-        let caller = find_caller(&mut tx, &row).await?.ok_or(Error::SignInRefused)?;
+        let caller = find_caller(&mut tx, &row, now).await?.ok_or(Error::SignInRefused)?;
         tx.commit().await?;
         self.answer(caller, session, new)
     }
@@ -178,8 +172,9 @@ impl SignIn {
     async fn by_claims(&self, claims: &Claims) -> Result<Option<Caller>> {
         let mut tx = self.control.db.read().await?;
         let Some(session) = api_sessions::find(&mut tx, &claims.sid).await? else { return Ok(None) };
-        let stands = !session.revoked && session.caller == claims.sub && session.expires_at > self.control.now_ms();
-        if stands { find_caller(&mut tx, &session).await } else { Ok(None) }
+        let now = self.control.now_ms();
+        let stands = !session.revoked && session.caller == claims.sub && session.expires_at > now;
+        if stands { find_caller(&mut tx, &session, now).await } else { Ok(None) }
     }
 
     async fn note_use(&self, key: KeyId, now: i64) -> Result<()> {
@@ -201,9 +196,8 @@ impl SignIn {
                 tracing::warn!(%error, "a key's last use is not noted");
             }
         }
-        let (id, tenant, path, role, read_only) =
-            (CallerId::Key(row.id), row.tenant, row.path, row.role, row.read_only);
-        Ok(Some(Caller { id, tenant, path, role, read_only, intent: Intent::default() }))
+        let caller = Caller::new(CallerId::Key(row.id), row.tenant, row.path, row.role);
+        Ok(Some(Caller { read_only: row.read_only, until: row.expires_at, ..caller }))
     }
 }
 
@@ -215,16 +209,21 @@ fn subject_key(name: &str) -> String {
     }
 }
 
-/// The caller of a sign-in, while its password is the one that it was made with.
-async fn find_caller(tx: &mut Tx, session: &ApiSessionRow) -> Result<Option<Caller>> {
+/// The caller of a sign-in, while its password is the one that it was made with and no suspension forbids it:
+/// like all suspensions that one lifts without a trace, so the sign-in is not revoked.
+async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<Option<Caller>> {
     let subject = if let Ok(id) = session.caller.parse::<UserId>() {
         users::find(tx, id).await?.as_ref().map(Subject::user)
     } else if let Ok(id) = session.caller.parse::<MailboxId>() {
-        mailboxes::find(tx, id).await?.as_ref().map(Subject::mailbox)
+        match mailboxes::find(tx, id).await? {
+            Some(row) => Some(Subject::mailbox(tx, row, now).await?),
+            None => None,
+        }
     } else {
         None
     };
-    Ok(subject.filter(|subject| subject.password_epoch == session.password_epoch).map(|subject| subject.caller))
+    let stands = |subject: &Subject| subject.password_epoch == session.password_epoch && !subject.suspended;
+    Ok(subject.filter(stands).map(|subject| subject.caller))
 }
 
 async fn signing_key(control: &Control, seal: &Seal) -> Result<Vec<u8>> {

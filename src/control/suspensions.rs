@@ -2,13 +2,13 @@
 //!
 //! Invariant: nothing here edits a setting, so lifting restores exactly what was.
 
-use super::change::view;
+use super::change::{closes_all, view};
 use super::passwords::check_name;
 use super::{Caller, Control, Error, Record, Result, domains, mailboxes};
 use crate::db::suspensions::{self as rows, Suspended, SuspensionRow};
 use crate::db::{Tx, domains as domain_rows, mailboxes as mailbox_rows};
 use crate::model::ids::{DomainId, MailboxId, SuspensionId};
-use crate::model::{Revision, SuspensionScope, Timestamp, Touch};
+use crate::model::{Protocol, Revision, SuspensionScope, Timestamp, Touch};
 
 /// A suspension as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -99,6 +99,15 @@ async fn touch(tx: &mut Tx, of: Suspended, revision: i64) -> Result<()> {
     Ok(())
 }
 
+/// Whose sessions a suspension ends.
+fn stops(scope: SuspensionScope) -> Vec<Touch> {
+    match scope {
+        SuspensionScope::Login => closes_all().collect(),
+        SuspensionScope::SendReject => vec![Touch::Closes(Protocol::Submission)],
+        SuspensionScope::Receive => Vec::new(),
+    }
+}
+
 /// Suspends a mailbox or all mailboxes of a domain.
 pub async fn create(
     control: &Control,
@@ -134,7 +143,7 @@ pub async fn create(
         path: target.path,
         before: None,
         after: view(&suspension),
-        touches: vec![target.touch],
+        touches: [target.touch].into_iter().chain(stops(new.scope)).collect(),
     };
     Ok((suspension, change.commit(record).await?))
 }

@@ -64,6 +64,12 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<UserRow>> {
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
+/// The names of the first hundred operators.
+pub async fn operators(tx: &mut Tx) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT name FROM users WHERE role = 'operator' ORDER BY id LIMIT 100";
+    tx.all(SQL, &[]).await?.iter().map(|row| row.get(0)).collect()
+}
+
 /// Adds a user.
 pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
     const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision) \

@@ -86,7 +86,7 @@ impl Cache {
                     touched.domains.insert(*id, revision);
                 }
                 // Nothing of these is kept here: they are read when they are asked for.
-                Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
+                Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
             }
         }
         if touched.mailboxes.len() + touched.domains.len() > TOUCHES {

@@ -91,13 +91,14 @@ pub(super) async fn follow(inner: &Inner, committed: Arc<Notify>, shutdown: Canc
     let notified = Arc::new(Notify::new());
     let listening = listen(inner, notified.clone());
     let following = async {
+        let mut ahead = Ahead::new();
         loop {
             tokio::select! {
                 () = committed.notified() => {}
                 () = notified.notified() => {}
                 () = tokio::time::sleep(TIMER) => {}
             }
-            while let Err(error) = catch_up(inner).await {
+            while let Err(error) = catch_up(inner, &mut ahead).await {
                 tracing::warn!(%error, "the revision log cannot be read");
                 tokio::time::sleep(REST).await;
             }
@@ -133,31 +134,54 @@ async fn listen(inner: &Inner, notified: Arc<Notify>) {
     }
 }
 
-async fn catch_up(inner: &Inner) -> Result<(), super::DirectoryError> {
+async fn catch_up(inner: &Inner, ahead: &mut Ahead) -> Result<(), super::DirectoryError> {
     loop {
         let mut tx = inner.db.read().await?;
         let later = revisions::touches_after(&mut tx, inner.feed.applied(), BATCH).await?;
         drop(tx);
         if later.is_empty() {
+            ahead.clear();
             *inner.feed.seen.lock() = Instant::now();
             return Ok(());
         }
         for (revision, touches) in later {
-            let effect = apply(inner, revision, &touches).await?;
+            let effect = apply(inner, revision, &touches, ahead).await?;
             inner.feed.done(revision, effect);
         }
     }
 }
 
+/// Sessions that were ended before the revision was applied which took their right: what is read for a revision
+/// may already hold what a later one did. They count as the later one's.
+type Ahead = Vec<Arc<Entry>>;
+
 /// Makes void what a revision touches and looks at the sessions in its scope.
-async fn apply(inner: &Inner, revision: Revision, touches: &[Touch]) -> Result<Applied, super::DirectoryError> {
+async fn apply(
+    inner: &Inner,
+    revision: Revision,
+    touches: &[Touch],
+    ahead: &mut Ahead,
+) -> Result<Applied, super::DirectoryError> {
     inner.cache.touch(revision, touches);
+    let closes = |session: &Entry| touches.contains(&Touch::Closes(session.protocol));
     let mut effect = Applied::default();
+    ahead.retain(|session| {
+        let touched = touches.iter().any(|touch| session.is_touched_by(touch));
+        let own = touched && closes(session);
+        effect.sessions_closed += u64::from(own);
+        effect.sessions_remaining += u64::from(touched && !own);
+        !own
+    });
     for (mailbox, sessions) in concerned(inner, touches) {
         let now = inner.mailbox(mailbox).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
             match verdict(session, now.as_deref()) {
-                Some(reason) => effect.sessions_closed += u64::from(session.end(reason)),
+                Some(reason) if !session.end(reason) => {}
+                Some(_) if closes(session) => effect.sessions_closed += 1,
+                Some(_) => {
+                    ahead.push(session.clone());
+                    effect.sessions_remaining += 1;
+                }
                 None => effect.sessions_remaining += 1,
             }
         }
@@ -188,7 +212,7 @@ fn concerned(inner: &Inner, touches: &[Touch]) -> HashMap<MailboxId, Vec<Arc<Ent
         match touch {
             Touch::Mailbox(id) => concerned.extend([(*id, inner.registry.of_mailbox(*id))]),
             Touch::Domain(id) => concerned.extend(inner.registry.of_domain(*id)),
-            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) => {}
+            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
         }
     }
     concerned.retain(|_, sessions| !sessions.is_empty());

@@ -6,7 +6,7 @@
 use super::feed::verdict;
 use super::{DirectoryError, Inner, MailboxConfig};
 use crate::model::ids::{DomainId, MailboxId, SessionId};
-use crate::model::{Protocol, bounds};
+use crate::model::{Protocol, Touch, bounds};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -229,6 +229,15 @@ impl Entry {
         let first = self.ending.set(reason).is_ok();
         self.woken.notify_waiters();
         first
+    }
+
+    /// Whether it is a session of what a revision touches.
+    pub fn is_touched_by(&self, touch: &Touch) -> bool {
+        match touch {
+            Touch::Mailbox(id) => *id == self.mailbox,
+            Touch::Domain(id) => *id == self.domain,
+            _ => false,
+        }
     }
 
     /// Whether it has been told to end.

@@ -28,4 +28,7 @@ pub enum Touch {
     User(super::ids::UserId),
     /// An API key.
     Key(super::ids::KeyId),
+    /// Sessions of this protocol lose their right by it. It says whose doing an ended session is, no more: a
+    /// node looks at all sessions of what is touched, and may by then see what a later revision did.
+    Closes(super::Protocol),
 }

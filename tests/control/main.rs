@@ -69,6 +69,7 @@ on_both! {
         sessions_are_known_while_they_last
         a_mailbox_has_so_many_sessions_and_no_more
         a_protocol_switched_off_ends_its_sessions_alone
+        of_changes_at_once_each_counts_what_it_ended
         a_domains_switch_ends_what_inherits
         what_ends_all_sessions_of_a_mailbox
         a_rename_into_another_domain_is_followed
@@ -86,11 +87,14 @@ on_both! {
         a_new_password_signs_out
         a_sign_in_that_races_with_a_new_password_does_not_last
         keys_end_when_they_say_and_are_no_wider_than_their_maker
+        an_expiring_key_makes_no_key_that_outlasts_it
+        a_suspended_mailboxs_owner_does_not_sign_in
     }
     start {
         opening_again_changes_nothing
         a_newer_programs_database_is_left_alone
         the_first_operator_is_made_once
+        a_lost_operators_password_is_given_anew
     }
     tree {
         tenants_stand_only_where_their_kind_may

@@ -5,8 +5,10 @@ use facteur::auth::tokens::{ACCESS_SECONDS, REFRESH_SECONDS};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::passwords::NewPassword;
+use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::{CallerId, Error, users};
-use facteur::model::{TenantKind, Timestamp, bounds};
+use facteur::db::suspensions::Suspended;
+use facteur::model::{SuspensionScope, TenantKind, Timestamp, bounds};
 
 pub async fn names_of_users_are_given_once(bed: Bed) {
     let control = &bed.control;
@@ -170,6 +172,8 @@ pub async fn keys_end_when_they_say_and_are_no_wider_than_their_maker(bed: Bed) 
     assert_eq!(used, Some(Timestamp(START)));
     bed.clock.set(START + 1000);
     assert!(bed.sign_in.recognise(&text).await.unwrap().is_none());
+    let past = Some(Some(Timestamp(START + 1000)));
+    invalid(keys::update(control, &bed.operator, key.id, None, past, None).await, "past");
     keys::update(control, &bed.operator, key.id, None, Some(None), None).await.unwrap();
     assert!(bed.sign_in.recognise(&text).await.unwrap().is_some());
     keys::delete(control, &bed.operator, key.id, None).await.unwrap();
@@ -182,4 +186,56 @@ pub async fn keys_end_when_they_say_and_are_no_wider_than_their_maker(bed: Bed) 
     not_found(keys::create(control, &customer, above(reseller.tenant)).await);
     let (key, _, _) = keys::create(control, &reseller, above(customer.tenant)).await.unwrap();
     assert_eq!(key.role, customer.role);
+}
+
+pub async fn an_expiring_key_makes_no_key_that_outlasts_it(bed: Bed) {
+    let control = &bed.control;
+    let new = |expires_at: Option<i64>| NewKey {
+        name: "panel".into(),
+        tenant: None,
+        read_only: false,
+        expires_at: expires_at.map(Timestamp),
+    };
+    let end = START + 60_000;
+    let (own, text, _) = keys::create(control, &bed.operator, new(Some(end))).await.unwrap();
+    let (lasting, _, _) = keys::create(control, &bed.operator, new(None)).await.unwrap();
+    let caller = bed.sign_in.recognise(&text).await.unwrap().unwrap();
+    for too_long in [None, Some(end + 1)] {
+        invalid(keys::create(control, &caller, new(too_long)).await, "beyond_own_end");
+        for id in [own.id, lasting.id] {
+            let at = Some(too_long.map(Timestamp));
+            invalid(keys::update(control, &caller, id, None, at, None).await, "beyond_own_end");
+        }
+    }
+    keys::create(control, &caller, new(Some(end))).await.unwrap();
+    let sooner = Some(Some(Timestamp(end - 1)));
+    keys::update(control, &caller, own.id, Some("renamed".into()), sooner, None).await.unwrap();
+    // A new name alone says nothing about the end.
+    keys::update(control, &caller, lasting.id, Some("renamed".into()), None, None).await.unwrap();
+}
+
+pub async fn a_suspended_mailboxs_owner_does_not_sign_in(bed: Bed) {
+    let domain = bed.domain(&bed.operator, "stop.example").await;
+    let mailbox = bed.mailbox_with_password(&bed.operator, "a@stop.example").await;
+    let suspend = async |of, scope| {
+        let new = NewSuspension { scope, reason: String::new(), until: None };
+        suspensions::create(&bed.control, &bed.operator, of, new).await.unwrap().0.id
+    };
+    let mut signed_in = bed.sign_in.password("a@stop.example", PASSWORD, PEER).await.unwrap();
+    for of in [Suspended::Mailbox(mailbox.id), Suspended::Domain(domain.id)] {
+        suspend(of, SuspensionScope::Receive).await;
+        suspend(of, SuspensionScope::SendReject).await;
+        assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_some(), "it may still sign in");
+        let id = suspend(of, SuspensionScope::Login).await;
+        assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
+        assert!(matches!(bed.sign_in.refresh(&signed_in.refresh_token).await, Err(Error::SignInRefused)));
+        // More often than guesses are allowed: the right password is none.
+        for _ in 0..=bounds::FAILED_LOGINS_PER_MINUTE {
+            let refused = bed.sign_in.password("a@stop.example", PASSWORD, PEER).await;
+            assert!(matches!(refused, Err(Error::SignInRefused)));
+        }
+        suspensions::lift(&bed.control, &bed.operator, of, id).await.unwrap();
+        assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_some(), "lifted without a trace");
+        signed_in = bed.sign_in.refresh(&signed_in.refresh_token).await.unwrap();
+    }
 }

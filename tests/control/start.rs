@@ -1,10 +1,11 @@
 //! Tables, the first operator, and starting again.
 
-use crate::bed::{ALL, Bed, PEER, fresh_folder, fresh_postgres};
+use crate::bed::{ALL, Bed, PASSWORD, PEER, clear, fresh_folder, fresh_postgres, not_found};
 use facteur::auth::Passwords;
 use facteur::clock::Clock;
 use facteur::control::{Control, bootstrap, revisions, users};
 use facteur::db::{Db, DbError};
+use facteur::model::TenantKind;
 use std::sync::Arc;
 
 fn control(db: Db) -> Control {
@@ -53,4 +54,22 @@ pub async fn nodes_that_start_at_once_make_one_operator() {
     let sign_in = facteur::control::sign_in::SignIn::open(&node, &seal, Default::default()).await.unwrap();
     let caller = sign_in.password("operator", &passwords[0], PEER).await.unwrap().caller;
     assert_eq!(users::list(&node, &caller, ALL).await.unwrap().items.len(), 1);
+}
+
+pub async fn a_lost_operators_password_is_given_anew(bed: Bed) {
+    let control = &bed.control;
+    let before = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
+    let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "r").await;
+    users::create(control, &reseller, None, "robert", clear(PASSWORD)).await.unwrap();
+    for name in ["robert", "nobody", ""] {
+        not_found(bootstrap::reset_password(control, name).await);
+    }
+    assert_eq!(bootstrap::operators(control).await.unwrap(), ["operator"]);
+    let password = bootstrap::reset_password(control, "Operator").await.unwrap();
+    assert!(bed.sign_in.recognise(&before.access_token).await.unwrap().is_none());
+    assert!(bed.sign_in.refresh(&before.refresh_token).await.is_err());
+    assert!(bed.sign_in.password("operator", PASSWORD, PEER).await.is_err());
+    bed.sign_in.password("operator", &password, PEER).await.unwrap();
+    let (log, _) = revisions::list(control, &bed.operator, None, None, 1).await.unwrap();
+    assert_eq!((log[0].action.as_str(), log[0].caller.as_str()), ("reset_operator_password", "system"));
 }

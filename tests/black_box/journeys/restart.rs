@@ -2,8 +2,9 @@
 
 use crate::support::imap::Imap;
 use crate::support::{Backend, Server};
+use serde_json::json;
 
-crate::on_both_databases!(a_restart_keeps_everything);
+crate::on_both_databases!(a_restart_keeps_everything, a_lost_password_is_no_lost_server);
 
 /// What a client would notice if it changed.
 fn seen(imap: &mut Imap) -> Vec<String> {
@@ -45,4 +46,32 @@ fn a_restart_keeps_everything(backend: Backend) {
     assert_eq!(String::from_utf8_lossy(&operator.get("/v1/revisions").body), String::from_utf8_lossy(&revisions));
     operator.protocol(&ada, "imap", "disabled");
     assert!(imap.wire.line().starts_with("* BYE"));
+}
+
+/// As after a crash between the first start's commit and its one line with the password.
+fn a_lost_password_is_no_lost_server(backend: Backend) {
+    let mut server = Server::start(backend);
+    let before = server.operator();
+    let reset = |server: &Server, more: &[&str]| {
+        let output = server.command().args(["operator", "reset-password"]).args(more).output().expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned(), output.stderr)
+    };
+    let new_password = |server: &Server| {
+        let (done, said, error) = reset(server, &[]);
+        assert!(done, "{said}{}", String::from_utf8_lossy(&error));
+        said.lines().find_map(|line| line.strip_prefix("    ")).expect("the password on a line of its own").to_owned()
+    };
+    // Beside the running server, which obeys at its next request.
+    let password = new_password(&server);
+    assert_eq!(before.get("/v1/me").status, 401);
+    server.anonymous().sign_in("operator", &password);
+    server.signal("KILL");
+    server.wait();
+    let (done, _, error) = reset(&server, &["--name", "nobody"]);
+    assert!(!done && String::from_utf8_lossy(&error).contains("operators: operator"));
+    let newer = new_password(&server);
+    server.restart();
+    let body = json!({"name": "operator", "password": password});
+    assert_eq!(server.anonymous().post("/v1/sign-in", &body).status, 401);
+    server.anonymous().sign_in("operator", &newer);
 }

@@ -79,6 +79,15 @@ impl Server {
         panic!("the server did not end in time");
     }
 
+    /// The binary with this server's settings, for another of its commands.
+    pub fn command(&self) -> Command {
+        let mut command = command(self.folder.path());
+        if let Some(database) = &self.database {
+            command.env("FACTEUR_DATABASE", &database.url);
+        }
+        command
+    }
+
     /// Where a listener of this name listens.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let text = self.addresses.get(listener).and_then(|a| a.as_str());
