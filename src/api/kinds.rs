@@ -36,6 +36,8 @@ kinds! {
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed", "The path exists, with other methods.";
     ALREADY_EXISTS = "already_exists", 409, "Taken", "Another object has this name or address.";
     IN_USE = "in_use", 409, "Still in use", "Other objects stand against it; detail says which. Remove them first.";
+    CONFLICT = "conflict", 409, "Changed since the revision", "The revision cannot be undone as a whole: errors names the fields that were changed since, each with its pointer. Nothing was done.";
+    NOT_REVERTIBLE = "not_revertible", 409, "Cannot be undone", "What it takes to undo the revision is kept nowhere (a secret), or the change has no opposite; detail says which. Nothing was done.";
     RUNNING = "running", 409, "Still running", "A request with the same Idempotency-Key is being done right now. Ask again in a moment.";
     STALE = "stale", 412, "Changed since it was read", "The object is no longer at the ETag in If-Match. Read it again and decide anew.";
     TOO_LARGE = "too_large", 413, "Too large", "The body has more octets than a request may have.";

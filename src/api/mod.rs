@@ -20,6 +20,7 @@ mod page;
 mod prefer;
 mod problem;
 mod protocols;
+mod revert;
 mod revisions;
 mod server;
 mod sessions;
@@ -99,16 +100,20 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(aliases::get, aliases::update, aliases::delete))
         .routes(routes!(revisions::list))
         .routes(routes!(revisions::get))
+        .routes(routes!(revert::revert))
         .routes(routes!(nodes::list))
 }
 
 /// The whole application: routes, documentation, and what every request passes through.
 fn app(state: ApiState) -> Router {
     let (router, _) = routes().split_for_parts();
-    router
+    let router = router
         .route_layer(from_fn_with_state(state.clone(), dry_run::try_out))
         .route_layer(from_fn(prefer::keep))
-        .route_layer(from_fn(layers::note_route))
+        .route_layer(from_fn(layers::note_route));
+    let routes = revert::Routes(router.clone().with_state(state.clone()));
+    router
+        .layer(axum::Extension(routes))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document()))
         .route("/docs/problems", axum::routing::get(kinds::page))
         .fallback(not_found)

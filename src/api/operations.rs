@@ -3,11 +3,25 @@
 //! Invariant: read once from the routes themselves, so that a new operation is known by being one.
 
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
+
+/// An operation.
+#[derive(Debug, Clone)]
+pub(super) struct Operation {
+    /// `POST`, `PATCH`, …
+    pub method: String,
+    /// With its parameters in braces.
+    pub path: String,
+    /// The fields of its body.
+    pub fields: BTreeSet<String>,
+    /// Those without which it is refused.
+    pub required: BTreeSet<String>,
+}
 
 /// All operations.
 pub(super) struct Operations {
+    by_id: HashMap<String, Operation>,
     revising: HashSet<(String, String)>,
 }
 
@@ -23,21 +37,33 @@ pub(super) fn operations() -> &'static Operations {
 
 impl Operations {
     fn read(document: &Value) -> Self {
-        let mut revising = HashSet::new();
+        let (mut by_id, mut revising) = (HashMap::new(), HashSet::new());
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let method = method.to_uppercase();
                 if has_effect(operation) {
-                    revising.insert((method, path.clone()));
+                    revising.insert((method.clone(), path.clone()));
                 }
+                let schema = body_schema(document, operation);
+                let names = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
+                let fields = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+                let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let (fields, required) = (names(fields.collect()), names(required.collect()));
+                let found = Operation { method, path: path.clone(), fields, required };
+                by_id.insert(operation["operationId"].as_str().unwrap_or_default().to_owned(), found);
             }
         }
-        Self { revising }
+        Self { by_id, revising }
     }
 
     /// Whether an operation makes a revision and answers with its effect.
     pub fn makes_revision(&self, method: &str, path: &str) -> bool {
         self.revising.contains(&(method.to_owned(), path.to_owned()))
+    }
+
+    /// An operation by its id.
+    pub fn by_id(&self, id: &str) -> Option<&Operation> {
+        self.by_id.get(id)
     }
 }
 
@@ -49,6 +75,14 @@ fn has_effect(operation: &Value) -> bool {
         let name = reference.rsplit('/').next().unwrap_or_default();
         name == "Effect" || name.starts_with("Written_") || name == "Reverted"
     })
+}
+
+fn body_schema(document: &Value, operation: &Value) -> Value {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).cloned().unwrap_or_default(),
+        None => schema.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -67,5 +101,8 @@ mod tests {
         {
             assert!(!all.makes_revision(method, path), "{method} {path}");
         }
+        let create = all.by_id("create_alias").unwrap();
+        assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/aliases"));
+        assert!(create.fields.contains("targets") && create.required.contains("address"));
     }
 }

@@ -71,7 +71,12 @@ impl Problem {
 
     /// Fields are wrong.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(&kinds::INVALID, "some fields are wrong: see errors; nothing was done");
+        Self::with_errors(&kinds::INVALID, "some fields are wrong: see errors; nothing was done", errors)
+    }
+
+    /// A problem that names fields.
+    pub fn with_errors(kind: &Kind, detail: &str, errors: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(kind, detail);
         problem.errors = errors
             .into_iter()
             .map(|e| ProblemField { pointer: e.pointer, code: e.code.to_owned(), detail: e.detail })

@@ -5,7 +5,7 @@ use super::caller::Permit;
 use super::extract::{Of, Params};
 use super::page::{PageOf, cursor, limit, place};
 use super::problem::Problem;
-use crate::control::revisions::{self, RevisionView};
+use crate::control::revisions::{self, RevisionDetail, RevisionView};
 use axum::Json;
 use axum::extract::State;
 
@@ -41,12 +41,14 @@ pub(super) async fn list(
 }
 
 /// Read a revision
+///
+/// With the fields that differ by it, and whether it can be undone.
 #[utoipa::path(get, path = "/v1/revisions/{number}", operation_id = "get_revision", tag = "Revisions", params(("number" = i64, Path, example = 42)),
-    responses((status = 200, body = RevisionView), (status = 404, body = Problem)))]
+    responses((status = 200, body = RevisionDetail), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Of(number): Of<i64>,
-) -> Result<Json<RevisionView>, Problem> {
-    Ok(Json(revisions::get(&state.control, &caller, number).await?))
+) -> Result<Json<RevisionDetail>, Problem> {
+    Ok(Json(revisions::detail(&state.control, &caller, number).await?))
 }

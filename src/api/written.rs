@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// How far a revision has come.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AppliedView {
     /// Nodes that obey it.
     #[schema(example = 1)]
@@ -18,7 +18,7 @@ pub struct AppliedView {
 }
 
 /// What a revision did to live sessions.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SessionsView {
     /// Sessions that it ended.
     #[schema(example = 1)]
@@ -29,7 +29,7 @@ pub struct SessionsView {
 }
 
 /// The effect of a write.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Effect {
     /// The revision that the write made.
     #[schema(example = 42)]

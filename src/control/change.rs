@@ -68,9 +68,9 @@ impl Change {
         self.now
     }
 
-    /// A new id.
-    pub fn new_id(&self) -> i64 {
-        self.control.ids.next(self.now)
+    /// A new id; what is made anew gets its old one.
+    pub fn new_id(&mut self) -> i64 {
+        self.intent.old_id.take().unwrap_or_else(|| self.control.ids.next(self.now))
     }
 
     /// Appends the revision, makes all of it durable and wakes the nodes. A dry run ends here, in
@@ -91,6 +91,7 @@ impl Change {
             before: text(record.before),
             after: text(record.after),
             touches: record.touches,
+            undoes: self.intent.undoes,
         };
         revisions::insert(&mut self.tx, &row).await?;
         self.tx.notify(super::CHANNEL).await?;

@@ -25,6 +25,7 @@ pub mod revisions;
 pub mod sign_in;
 pub mod suspensions;
 pub mod tenants;
+pub mod undo;
 pub mod users;
 
 pub use caller::{Caller, CallerId, Intent};

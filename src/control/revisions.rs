@@ -1,6 +1,7 @@
 //! Revisions as callers see them: who changed what, when, before and after.
 
-use super::{Caller, Control, Error, Result};
+use super::diff::{FieldChange, diff};
+use super::{Caller, Control, Error, Result, undo};
 use crate::db::revisions::{self as rows, RevisionRow};
 use crate::model::{Revision, Timestamp, bounds};
 
@@ -26,6 +27,23 @@ pub struct RevisionView {
     /// The object after; none when it was deleted.
     #[schema(value_type = Option<Object>)]
     pub after: Option<serde_json::Value>,
+    /// The revision that it undoes, if it does.
+    pub undoes: Option<i64>,
+}
+
+/// A revision, what differs by it, and whether it can be undone.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct RevisionDetail {
+    /// The revision.
+    #[serde(flatten)]
+    pub revision: RevisionView,
+    /// Each field that differs.
+    pub changes: Vec<FieldChange>,
+    /// The newest revision that undoes it, if one does.
+    pub undone_by: Option<i64>,
+    /// Why it cannot be undone, if it cannot: what it takes is kept nowhere. Conflicts show when it is tried.
+    #[schema(example = json!(null))]
+    pub not_revertible: Option<String>,
 }
 
 impl From<RevisionRow> for RevisionView {
@@ -39,6 +57,7 @@ impl From<RevisionRow> for RevisionView {
             object: row.object,
             before: parse(row.before),
             after: parse(row.after),
+            undoes: row.undoes,
         }
     }
 }
@@ -49,6 +68,20 @@ pub async fn get(control: &Control, caller: &Caller, number: i64) -> Result<Revi
     let row = rows::find(&mut tx, number).await?.ok_or(Error::NotFound)?;
     caller.reach(&row.path)?;
     Ok(row.into())
+}
+
+/// One revision with what differs by it.
+pub async fn detail(control: &Control, caller: &Caller, number: i64) -> Result<RevisionDetail> {
+    let revision = get(control, caller, number).await?;
+    let undone_by = rows::undone_by(&mut control.db.read().await?, number).await?;
+    let changes = diff(revision.before.as_ref(), revision.after.as_ref());
+    let nothing = "it shows no difference: passwords and other secrets are not kept";
+    let not_revertible = match undo::opposite(&revision.action, &revision.object) {
+        Err(reason) => Some(reason.to_owned()),
+        Ok(_) if changes.is_empty() => Some(nothing.to_owned()),
+        Ok(_) => None,
+    };
+    Ok(RevisionDetail { revision, changes, undone_by, not_revertible })
 }
 
 /// Revisions of objects that the caller reaches, newest first; the second value is where the next page begins.

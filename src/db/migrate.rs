@@ -10,6 +10,7 @@ use sqlx::AssertSqlSafe;
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/control/0001_start.sql")),
     (10, include_str!("../../migrations/control/0010_nodes.sql")),
+    (11, include_str!("../../migrations/control/0011_undoes.sql")),
 ];
 
 pub(super) async fn run(db: &Db) -> Result<()> {

@@ -28,6 +28,8 @@ pub struct RevisionRow {
     pub after: Option<String>,
     /// What nodes have to look at again.
     pub touches: Vec<Touch>,
+    /// The revision that it undoes.
+    pub undoes: Option<i64>,
 }
 
 fn read(row: &Row) -> Result<RevisionRow> {
@@ -41,6 +43,7 @@ fn read(row: &Row) -> Result<RevisionRow> {
         before: row.get(6)?,
         after: row.get(7)?,
         touches: read_touches(row, 8)?,
+        undoes: row.get(9)?,
     })
 }
 
@@ -64,8 +67,8 @@ pub async fn newest(tx: &mut Tx) -> Result<Revision> {
 
 /// Appends a revision whose number is from [`next`] of the same transaction.
 pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO revisions (number, at, caller, action, object, path, before_json, after_json, touches) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    const SQL: &str = "INSERT INTO revisions (number, at, caller, action, object, path, before_json, after_json, touches, undoes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let touches = serde_json::to_string(&revision.touches).map_err(|e| DbError::Damaged(e.to_string()))?;
     let args = [
         revision.number.into(),
@@ -77,6 +80,7 @@ pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
         revision.before.clone().into(),
         revision.after.clone().into(),
         touches.into(),
+        revision.undoes.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
@@ -90,13 +94,19 @@ pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<
 
 /// One revision.
 pub async fn find(tx: &mut Tx, number: i64) -> Result<Option<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions WHERE number = $1";
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions WHERE number = $1";
     tx.one(SQL, &[number.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// The newest revision that undoes one.
+pub async fn undone_by(tx: &mut Tx, number: i64) -> Result<Option<i64>> {
+    const SQL: &str = "SELECT MAX(number) FROM revisions WHERE undoes = $1";
+    tx.one(SQL, &[number.into()]).await?.map_or(Ok(None), |row| row.get(0))
 }
 
 /// Revisions of objects of tenants at and below a path, newest first, before a number.
 pub async fn list(tx: &mut Tx, path: &str, before: i64, limit: i64) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions \
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
          WHERE path >= $1 AND path < $2 AND number < $3 ORDER BY number DESC LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
@@ -110,7 +120,7 @@ pub async fn list_of_object(
     before: i64,
     limit: i64,
 ) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches FROM revisions \
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
          WHERE object = $1 AND path >= $2 AND path < $3 AND number < $4 ORDER BY number DESC LIMIT $5";
     let args = [object.into(), path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()

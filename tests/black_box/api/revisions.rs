@@ -1,13 +1,18 @@
 //! Revisions on the wire: trying out, waiting for nodes, differences, undoing.
 
 use super::problems::assert_problem;
-use crate::support::{Backend, Server};
+use crate::support::api::id;
+use crate::support::{Api, Backend, Server};
 use serde_json::{Value, json};
 
 crate::on_both_databases!(
     a_dry_run_shows_everything_and_does_nothing,
     a_dry_run_is_refused_as_the_write_would_be,
     a_write_waits_for_the_nodes,
+    what_was_changed_is_changed_back,
+    what_was_changed_since_is_a_conflict,
+    what_was_made_and_deleted_goes_and_comes,
+    what_was_kept_nowhere_does_not_come_back,
 );
 
 fn a_dry_run_shows_everything_and_does_nothing(backend: Backend) {
@@ -89,8 +94,150 @@ fn a_write_waits_for_the_nodes(backend: Backend) {
     let [node] = nodes["items"].as_array().expect("a list").as_slice() else { panic!("{nodes}") };
     assert_eq!((&node["applied"], &node["state"], &node["answering"]), (&revision, &json!("live"), &json!(true)));
     assert_eq!(node["name"], "mail.facteur.example");
-    let reseller = crate::support::api::id(&api.make("/v1/tenants", &json!({"name": "r", "kind": "reseller"})));
+    let reseller = id(&api.make("/v1/tenants", &json!({"name": "r", "kind": "reseller"})));
     api.make("/v1/users", &json!({"tenant": reseller, "name": "rita", "password": "ritas-password-1"}));
     let rita = server.anonymous().sign_in("rita", "ritas-password-1");
     assert_problem(&rita.get("/v1/nodes"), 403, "not_allowed");
+}
+
+fn newest(api: &Api) -> i64 {
+    api.get("/v1/revisions?limit=1").json()["items"][0]["number"].as_i64().expect("a number")
+}
+
+/// Undoes a revision that must be undone; the answer's body.
+fn revert(api: &Api, revision: &Value) -> Value {
+    let answer = api.request("POST", &format!("/v1/revisions/{revision}/revert"), &[], None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(&answer.json()["reverted"], revision);
+    answer.json()
+}
+
+fn refused(api: &Api, revision: &Value, code: &str) -> Value {
+    let answer = api.request("POST", &format!("/v1/revisions/{revision}/revert"), &[], None);
+    assert_problem(&answer, 409, code);
+    answer.json()
+}
+
+fn what_was_changed_is_changed_back(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    api.domain("undo.example");
+    let ada = api.mailbox("ada@undo.example");
+    let path = format!("/v1/mailboxes/{}", ada.id);
+    let change =
+        json!({"name": "Ada", "address": "eve@undo.example", "quota": {"bytes": 1000}, "password": "another-sesame-8"});
+    let done = api.change(&path, &change)["revision"].clone();
+    let shown = api.get(&format!("/v1/revisions/{done}")).json();
+    let changes = json!([
+        {"pointer": "/address", "before": "ada@undo.example", "after": "eve@undo.example"},
+        {"pointer": "/name", "before": "", "after": "Ada"},
+        {"pointer": "/quota/bytes", "before": null, "after": 1000},
+    ]);
+    assert_eq!(
+        (&shown["changes"], &shown["not_revertible"], &shown["undone_by"]),
+        (&changes, &Value::Null, &Value::Null)
+    );
+
+    // What is changed elsewhere meanwhile stays.
+    api.change(&path, &json!({"quota": {"messages": 7}}));
+    let before = newest(&api);
+    let tried = api.request("POST", &format!("/v1/revisions/{done}/revert?dry_run=true"), &[], None).json();
+    assert_eq!((&tried["action"], &tried["after"]["name"]), (&json!("update_mailbox"), &json!("")), "{tried}");
+    assert_eq!(newest(&api), before);
+    let mut imap = server.imap();
+    imap.ok("LOGIN eve@undo.example another-sesame-8");
+    let undone = revert(&api, &done);
+    assert_eq!((&undone["revision"], &undone["sessions"]["closed"]), (&json!(before + 1), &json!(1)), "{undone}");
+    assert_eq!(undone["object"]["quota"], json!({"bytes": null, "messages": 7}));
+    assert_eq!(undone["not_undone"], json!([]), "{undone}");
+    let now = api.get(&path).json();
+    assert_eq!((&now["address"], &now["name"]), (&json!("ada@undo.example"), &json!("")));
+    assert_eq!(api.get(&format!("/v1/revisions/{done}")).json()["undone_by"], undone["revision"]);
+    assert_eq!(api.get(&format!("/v1/revisions/{}", undone["revision"])).json()["undoes"], done);
+    // Undoing is undone like anything else.
+    assert_eq!(revert(&api, &undone["revision"])["object"]["address"], "eve@undo.example");
+
+    let protocols = format!("{path}/protocols");
+    let policy = json!({"pop3": {"state": "disabled", "policy": {"on_delete": "keep"}}});
+    let off = api.change(&protocols, &policy)["revision"].clone();
+    revert(&api, &off);
+    let now = api.get(&protocols).json();
+    assert_eq!((&now["pop3"]["state"], &now["pop3"]["policy"]["on_delete"]), (&json!("inherit"), &Value::Null));
+}
+
+fn what_was_changed_since_is_a_conflict(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    api.domain("undo.example");
+    let ada = api.mailbox("ada@undo.example");
+    let path = format!("/v1/mailboxes/{}", ada.id);
+    let first = api.change(&path, &json!({"name": "Ada", "quota": {"bytes": 1000}}))["revision"].clone();
+    api.change(&path, &json!({"name": "Eve"}));
+    let before = newest(&api);
+    let conflict = refused(&api, &first, "conflict");
+    assert_eq!(conflict["errors"].as_array().map(Vec::len), Some(1), "{conflict}");
+    assert_eq!(
+        (&conflict["errors"][0]["pointer"], &conflict["errors"][0]["code"]),
+        (&json!("/name"), &json!("changed_since"))
+    );
+    assert_eq!((newest(&api), &api.get(&path).json()["quota"]["bytes"]), (before, &json!(1000)), "nothing was done");
+    // What was created and changed since is not deleted by undoing its creation.
+    let made = api.get(&format!("/v1/revisions?object={}", ada.id)).json();
+    let made = made["items"].as_array().and_then(|items| items.last()).expect("its creation")["number"].clone();
+    let conflict = refused(&api, &made, "conflict");
+    assert_eq!(conflict["errors"][0]["pointer"], "/name", "{conflict}");
+    api.delete(&path);
+    assert_eq!(refused(&api, &first, "conflict")["errors"][0]["code"], "gone");
+}
+
+fn what_was_made_and_deleted_goes_and_comes(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let domain =
+        api.make("/v1/domains", &json!({"name": "undo.example", "protocols": {"pop3": {"state": "disabled"}}}));
+    let alias = api.make("/v1/aliases", &json!({"address": "s@undo.example", "targets": ["x@undo.example"]}));
+    let path = format!("/v1/aliases/{}", id(&alias));
+    revert(&api, &alias["revision"]);
+    assert_problem(&api.get(&path), 404, "not_found");
+    let gone = api.get("/v1/revisions?limit=1").json()["items"][0].clone();
+    let again = revert(&api, &gone["number"]);
+    assert_eq!((id(&again["object"]), &again["not_undone"]), (id(&alias), &json!([])), "{again}");
+    assert_eq!(api.get(&path).json()["targets"], json!(["x@undo.example"]));
+    // What is in use stands against it, as against the deletion itself.
+    refused(&api, &domain["revision"], "in_use");
+    api.delete(&path);
+    let domain_path = format!("/v1/domains/{}", id(&domain));
+    let deleted = api.delete(&domain_path).json()["revision"].clone();
+    revert(&api, &deleted);
+    assert_eq!(api.get(&domain_path).json()["protocols"]["pop3"]["state"], "disabled");
+
+    let ada = api.mailbox("ada@undo.example");
+    let suspensions = format!("/v1/mailboxes/{}/suspensions", ada.id);
+    let made = api.make(&suspensions, &json!({"scope": "login", "reason": "unpaid"}));
+    revert(&api, &made["revision"]);
+    assert_eq!(api.get(&suspensions).json()["items"], json!([]));
+    revert(&api, &json!(newest(&api)));
+    assert_eq!(api.get(&suspensions).json()["items"][0]["reason"], "unpaid");
+}
+
+fn what_was_kept_nowhere_does_not_come_back(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    api.domain("undo.example");
+    let ada = api.mailbox("ada@undo.example");
+    let path = format!("/v1/mailboxes/{}", ada.id);
+    let password = api.change(&path, &json!({"password": "another-sesame-8"}))["revision"].clone();
+    assert!(
+        refused(&api, &password, "not_revertible")["detail"].as_str().is_some_and(|detail| detail.contains("password"))
+    );
+    let key = api.make("/v1/keys", &json!({"name": "panel"}));
+    let deleted = api.delete(&format!("/v1/keys/{}", id(&key))).json()["revision"].clone();
+    refused(&api, &deleted, "not_revertible");
+    assert!(api.get(&format!("/v1/revisions/{deleted}")).json()["not_revertible"].is_string());
+    let deleted = api.delete(&path).json()["revision"].clone();
+    let again = revert(&api, &deleted);
+    let left: Vec<&str> =
+        again["not_undone"].as_array().expect("a list").iter().filter_map(|one| one["pointer"].as_str()).collect();
+    assert!(left.contains(&"") && left.contains(&"/has_password") && left.contains(&"/id"), "{again}");
+    assert_eq!(api.get("/v1/mailboxes/by-address/ada@undo.example").status, 200);
 }
