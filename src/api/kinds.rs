@@ -39,11 +39,13 @@ kinds! {
     CONFLICT = "conflict", 409, "Changed since the revision", "The revision cannot be undone as a whole: errors names the fields that were changed since, each with its pointer. Nothing was done.";
     NOT_REVERTIBLE = "not_revertible", 409, "Cannot be undone", "What it takes to undo the revision is kept nowhere (a secret), or the change has no opposite; detail says which. Nothing was done.";
     RUNNING = "running", 409, "Still running", "A request with the same Idempotency-Key is being done right now. Ask again in a moment.";
+    HISTORY_DROPPED = "history_dropped", 410, "No longer in the log", "Revisions so old were exported to a file and dropped. detail says where the log begins now.";
     STALE = "stale", 412, "Changed since it was read", "The object is no longer at the ETag in If-Match. Read it again and decide anew.";
     TOO_LARGE = "too_large", 413, "Too large", "The body has more octets than a request may have.";
     MEDIA_TYPE = "media_type", 415, "Wrong media type", "The body must be JSON and say so: Content-Type: application/json.";
     INVALID = "invalid", 422, "Wrong fields", "Fields are wrong; errors names them, each with pointer, code and detail. Nothing was done.";
     THROTTLED = "throttled", 429, "Too many attempts", "Too many failed sign-ins from this network or for this name. Wait; Retry-After says how long at least.";
+    TOO_MANY_STREAMS = "too_many_streams", 429, "Too many streams", "As many streams of events are open as may be, in all or of this caller. Close one, or ask /v1/revisions?after=.";
     INTERNAL = "internal", 500, "Server error", "A defect of the server. The log has the reason under the X-Request-Id of the answer.";
     UNAVAILABLE = "unavailable", 503, "Not now", "The server drains, is too busy, or its database does not answer. Try again after Retry-After.";
 }

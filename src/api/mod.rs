@@ -7,6 +7,7 @@ mod aliases;
 mod caller;
 mod domains;
 mod dry_run;
+mod events;
 mod extract;
 mod health;
 mod keys;
@@ -37,6 +38,7 @@ use crate::directory::Directory;
 use crate::store::Store;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+pub use events::Streams;
 use problem::Problem;
 use rustls::ServerConfig;
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub struct ApiState {
     pub seal: Seal,
     /// Whether other machines may speak HTTP without TLS.
     pub plain_http: bool,
+    /// Streams of events that are open.
+    pub streams: Streams,
     /// Cancelled once the server drains: no longer ready.
     pub draining: CancellationToken,
 }
@@ -101,6 +105,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(revisions::list))
         .routes(routes!(revisions::get))
         .routes(routes!(revert::revert))
+        .routes(routes!(events::follow))
         .routes(routes!(nodes::list))
 }
 

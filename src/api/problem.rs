@@ -111,6 +111,7 @@ impl From<Error> for Problem {
                 tracing::warn!(error = text, "a request could not be done");
                 Self::unavailable()
             }
+            Error::HistoryDropped(_) => Self::new(&kinds::HISTORY_DROPPED, error.to_string()),
             // Replaced by the preview on its way out.
             Error::DryRun => Self::new(&kinds::INTERNAL, error.to_string()),
             Error::Internal(text) => {

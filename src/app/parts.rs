@@ -75,6 +75,7 @@ impl Parts {
             store,
             seal,
             plain_http: settings.plain_http,
+            streams: api::Streams::default(),
             draining: shutdown.clone(),
         };
         Ok(Self { services: Arc::new(services), first_password, api, tls, db, background, stop })

@@ -51,6 +51,9 @@ pub enum Error {
     /// It would have been done, were this no dry run: what it would do lies where the caller asked for it.
     #[error("this was a dry run")]
     DryRun,
+    /// The log was asked for what it no longer has; the oldest that it has.
+    #[error("revisions before {0} were exported and dropped: ask after the one before it")]
+    HistoryDropped(i64),
     /// For the moment it cannot be done.
     #[error("not now: {0}")]
     Unavailable(String),

@@ -108,6 +108,31 @@ pub async fn list(
     Ok((rows.into_iter().map(RevisionView::from).collect(), next))
 }
 
+/// What came after a revision.
+pub struct Feed {
+    /// Revisions in their order.
+    pub items: Vec<RevisionView>,
+    /// After which to ask next: what lies before it has been seen or is not the caller's.
+    pub next_after: i64,
+}
+
+/// Revisions of objects that the caller reaches after a number, oldest first, at most `limit`.
+pub async fn after(control: &Control, caller: &Caller, after: i64, limit: usize) -> Result<Feed> {
+    let path = caller.list_path()?;
+    let limit = limit.clamp(1, bounds::PAGE_ITEMS);
+    let mut tx = control.db.read().await?;
+    let newest = rows::newest(&mut tx).await?.0;
+    if let Some(oldest) = rows::oldest(&mut tx).await?.filter(|oldest| after + 1 < *oldest) {
+        return Err(Error::HistoryDropped(oldest));
+    }
+    let rows = rows::list_after(&mut tx, path, after, limit as i64).await?;
+    let next_after = match rows.last() {
+        Some(last) if rows.len() == limit => last.number,
+        _ => newest.max(after),
+    };
+    Ok(Feed { items: rows.into_iter().map(RevisionView::from).collect(), next_after })
+}
+
 /// The newest revision.
 pub async fn newest(control: &Control) -> Result<Revision> {
     let mut tx = control.db.read().await?;

@@ -112,6 +112,19 @@ pub async fn list(tx: &mut Tx, path: &str, before: i64, limit: i64) -> Result<Ve
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
+/// Revisions of objects of tenants at and below a path, oldest first, after a number.
+pub async fn list_after(tx: &mut Tx, path: &str, after: i64, limit: i64) -> Result<Vec<RevisionRow>> {
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
+         WHERE path >= $1 AND path < $2 AND number > $3 ORDER BY number LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), after.into(), limit.into()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// The oldest number that is still kept.
+pub async fn oldest(tx: &mut Tx) -> Result<Option<i64>> {
+    tx.one("SELECT MIN(number) FROM revisions", &[]).await?.map_or(Ok(None), |row| row.get(0))
+}
+
 /// Revisions of one object, newest first, before a number.
 pub async fn list_of_object(
     tx: &mut Tx,

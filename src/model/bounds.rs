@@ -167,6 +167,14 @@ pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Seconds that a write waits for all nodes at most (`Prefer: wait`, RFC 7240 §4.3).
 pub const PREFER_WAIT_TIME: Duration = Duration::from_secs(30);
+/// Streams of events that are open at once, long polls among them.
+pub const EVENT_STREAMS: usize = 500;
+/// Of one caller.
+pub const EVENT_STREAMS_PER_CALLER: usize = 10;
+/// Between two signs of life of a stream: below the minute in which proxies close what is silent.
+pub const EVENT_HEARTBEAT_TIME: Duration = Duration::from_secs(15);
+/// Life of a stream: its client goes on with Last-Event-ID.
+pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(3600);
 /// A node that has not reported for so long is gone: three of its heartbeats.
 pub const NODE_GONE_TIME: Duration = Duration::from_secs(15);
 

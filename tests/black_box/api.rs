@@ -1,6 +1,7 @@
 //! The API as its OpenAPI document describes it, and the rules that the document cannot say.
 
 mod callers;
+mod events;
 mod every_operation;
 mod mail;
 mod operations;
