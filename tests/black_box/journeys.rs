@@ -3,6 +3,7 @@
 mod attacks;
 mod crash;
 mod drain;
+mod hostile;
 mod live_sessions;
 mod quota;
 mod restart;
