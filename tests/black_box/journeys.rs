@@ -7,5 +7,7 @@ mod hostile;
 mod live_sessions;
 mod quota;
 mod restart;
+mod searching;
+mod sections;
 mod settings;
 mod whole_path;
