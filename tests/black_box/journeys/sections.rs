@@ -101,7 +101,7 @@ fn sections_are_the_octets_that_were_delivered(backend: Backend) {
 
 /// RFC 3516, RFC 9051 §6.4.5.
 fn decoded_parts_are_what_was_encoded(backend: Backend) {
-    let octets: Vec<u8> = (0..3_000u32).map(|n| (n % 128) as u8 ^ (n / 128) as u8 % 16).collect();
+    let octets: Vec<u8> = (0..3_000u32).map(|n| (n % 128) as u8 ^ ((n / 128) as u8 % 16)).collect();
     let text = "Grüße aus Köln, = und noch mehr ".repeat(20);
     let quoted: String = text
         .bytes()
