@@ -5,13 +5,21 @@
 //! `model::bounds`; the same octets give the same summary however they were split.
 
 mod address;
+mod casemap;
+mod envelope;
 mod header;
 mod render;
 mod scan;
+mod subject;
 mod summary;
+mod text;
 
+pub use casemap::casemap;
+pub use envelope::{AddressView, EnvelopeView};
 pub use scan::Summarizer;
+pub use subject::{BaseSubject, base_subject};
 pub use summary::{MessageInside, PartView, SummaryView};
+pub use text::{decoded, sent_at};
 
 #[cfg(test)]
 mod tests;

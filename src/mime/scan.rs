@@ -31,6 +31,8 @@ pub(super) struct Part {
     pub(super) kind: Kind,
     /// ENVELOPE, of the message itself and of messages inside it.
     pub(super) envelope: Vec<u8>,
+    /// References, of the message itself.
+    pub(super) references: Vec<u8>,
 }
 
 /// What a part holds.
@@ -213,6 +215,12 @@ impl Summarizer {
         read_fields(part, &fields, in_digest);
         if open.is_message {
             part.envelope = render::envelope(&fields);
+            if open.part == 0 {
+                // Its end names the nearest ancestors.
+                let references = fields.get("references").unwrap_or_default();
+                let start = references.len().saturating_sub(bounds::REFERENCES_OCTETS);
+                part.references = references.get(start..).unwrap_or_default().to_vec();
+            }
         }
         part.header.end = end;
         part.body = end..end;

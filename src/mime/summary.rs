@@ -1,6 +1,6 @@
 //! A message's structure in its stored form, and the view that answers from it.
 //!
-//! `version envelope body bodystructure parts`, lengths as little-endian numbers. Invariant:
+//! `version envelope references body bodystructure parts`, lengths as little-endian numbers. Invariant:
 //! a view of damaged octets is no view; a stored form of another version is none either.
 
 use super::render;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::ops::Range;
 
 /// Rises when the stored form changes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// A part's numbers: parent, place in it, kind, header's start, body's start, body's end.
 const NUMBERS: usize = 6;
 
@@ -18,6 +18,7 @@ pub(super) fn encode(parts: &[Part]) -> Bytes {
     let mut out = vec![VERSION];
     let envelope = parts.first().map_or(&[][..], |root| &root.envelope);
     block(&mut out, envelope);
+    block(&mut out, parts.first().map_or(&[][..], |root| &root.references));
     for extended in [false, true] {
         let mut rendered = Vec::new();
         render::structure(&mut rendered, parts, 0, extended);
@@ -59,6 +60,7 @@ fn block(out: &mut Vec<u8>, octets: &[u8]) {
 #[derive(Debug, Clone)]
 pub struct SummaryView<'a> {
     envelope: &'a [u8],
+    references: &'a [u8],
     body: &'a [u8],
     body_structure: &'a [u8],
     parts: Vec<Stored<'a>>,
@@ -131,12 +133,13 @@ impl<'a> SummaryView<'a> {
     pub fn new(stored: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(stored);
         (reader.take(1)? == [VERSION]).then_some(())?;
-        let (envelope, body, body_structure) = (reader.block()?, reader.block()?, reader.block()?);
+        let (envelope, references) = (reader.block()?, reader.block()?);
+        let (body, body_structure) = (reader.block()?, reader.block()?);
         let mut parts = Vec::new();
         while !reader.0.is_empty() {
             parts.push(reader.part()?);
         }
-        (!parts.is_empty()).then_some(Self { envelope, body, body_structure, parts })
+        (!parts.is_empty()).then_some(Self { envelope, references, body, body_structure, parts })
     }
 
     /// Whether a stored summary is of today's form; if not, it is to be made again from the message.
@@ -147,6 +150,11 @@ impl<'a> SummaryView<'a> {
     /// ENVELOPE.
     pub fn envelope(&self) -> &'a [u8] {
         self.envelope
+    }
+
+    /// The References field as sent, unfolded; empty when there is none.
+    pub fn references(&self) -> &'a [u8] {
+        self.references
     }
 
     /// BODY.

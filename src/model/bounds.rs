@@ -40,6 +40,8 @@ pub const HEADER_OCTETS: usize = 1024 * 1024;
 pub const ENVELOPE_ADDRESSES: usize = 1000;
 /// Parameters of one MIME field that BODYSTRUCTURE shows (Dovecot's bound).
 pub const MIME_PARAMETERS: usize = 128;
+/// Octets of a References field, from its end, that threading looks at (a few hundred ancestors).
+pub const REFERENCES_OCTETS: usize = 32 * 1024;
 /// `Received` fields at which a message is looping (RFC 5321 §6.3 asks for at least 100; Postfix uses 50).
 pub const RECEIVED_HOPS: usize = 50;
 
@@ -117,6 +119,10 @@ pub const IMAP_LITERAL_TIME: Duration = Duration::from_secs(3 * 60);
 pub const IMAP_MULTIAPPEND: usize = 1000;
 /// Octets of a message, from its beginning, that SEARCH looks at: a bound on memory for one search.
 pub const SEARCH_OCTETS: usize = 8 * 1024 * 1024;
+/// Message-IDs that one THREAD tells apart: ten for each message of a folder of 100,000.
+pub const THREAD_NAMES: usize = 1_000_000;
+/// Steps that one THREAD takes to find loops among references; only hostile mail needs that many.
+pub const THREAD_LOOP_STEPS: usize = 20_000_000;
 /// BAD answers of one connection before it ends.
 pub const IMAP_ERRORS: usize = 50;
 

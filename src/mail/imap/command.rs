@@ -8,11 +8,13 @@ mod fetch;
 mod list;
 mod search;
 mod sequence;
+mod sort;
 
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
-pub use search::{Search, SearchKey, SearchReturn};
+pub use search::{PartialRange, Search, SearchKey, SearchReturn};
 pub use sequence::{SeqNumber, SequenceSet};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 
 use crate::model::Flags;
 use crate::store::FlagMode;
@@ -88,6 +90,10 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// SEARCH, UID SEARCH
     Search(Search),
+    /// SORT, UID SORT (RFC 5256)
+    Sort(Sort),
+    /// THREAD, UID THREAD (RFC 5256)
+    Thread(Thread),
     /// FETCH, UID FETCH
     Fetch(Fetch),
     /// STORE, UID STORE
@@ -135,6 +141,8 @@ impl Command {
             Self::Expunge => "EXPUNGE",
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(search) => by_uid(search.uid, "SEARCH", "UID SEARCH"),
+            Self::Sort(sort) => by_uid(sort.search.uid, "SORT", "UID SORT"),
+            Self::Thread(thread) => by_uid(thread.uid, "THREAD", "UID THREAD"),
             Self::Fetch(fetch) => by_uid(fetch.uid, "FETCH", "UID FETCH"),
             Self::Store(store) => by_uid(store.uid, "STORE", "UID STORE"),
             Self::Copy(copy) => by_uid(copy.uid, "COPY", "UID COPY"),

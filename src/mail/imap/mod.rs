@@ -26,6 +26,7 @@ mod select;
 mod session;
 mod status;
 mod store;
+mod summaries;
 mod sync;
 mod vanished;
 mod view;

@@ -292,6 +292,8 @@ impl Session {
             Command::Fetch(command) => fetch::fetch(peer, account, selected, &command).await,
             Command::Store(command) => store::store(peer, account, selected, &command).await,
             Command::Search(command) => search::search(peer, selected, tag, &command).await,
+            Command::Sort(command) => search::sort(peer, selected, tag, &command).await,
+            Command::Thread(command) => search::thread(peer, selected, &command).await,
             Command::Copy(command) => copy_move::copy(peer, account, selected, &command).await,
             Command::Move(command) => copy_move::move_messages(peer, account, selected, &command).await,
             Command::Expunge => expunge::expunge(peer, account, selected, None).await,

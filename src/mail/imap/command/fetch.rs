@@ -17,6 +17,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// VANISHED (RFC 7162 §3.2.6); only with `uid` and CHANGEDSINCE
     pub vanished: bool,
+    /// PARTIAL (RFC 9394 §3.2); only with `uid`
+    pub partial: Option<super::PartialRange>,
 }
 
 /// One data item.

@@ -32,6 +32,19 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE
     pub save: bool,
+    /// PARTIAL (RFC 9394, RFC 5267 §4.4)
+    pub partial: Option<PartialRange>,
+}
+
+/// A window of a result, counted from 1, or from the end where it is negative (RFC 9394 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartialRange {
+    /// Counted from the end: `-1` is the last one.
+    pub from_end: bool,
+    /// One end as sent, without its sign, never 0.
+    pub first: u32,
+    /// The other end, never 0; it may be the smaller one.
+    pub last: u32,
 }
 
 /// A search key.

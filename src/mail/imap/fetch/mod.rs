@@ -8,13 +8,13 @@ mod decode;
 mod line;
 mod section;
 
-use super::command::{Fetch, FetchItem};
+use super::command::{Fetch, FetchItem, PartialRange};
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
+use super::summaries;
 use super::sync::{Expunges, Own, sync};
 use super::vanished::vanished;
 use super::view::{Numbered, Selected};
-use crate::mime::{Summarizer, SummaryView};
 use crate::model::{Flags, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
 use body::Octets;
@@ -95,6 +95,10 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
             peer.out().extend_from_slice(format!("* VANISHED (EARLIER) {gone}\r\n").as_bytes());
         }
     }
+    let uids = match command.partial {
+        Some(range) => window(selected, &uids, command.changed_since, range),
+        None => uids,
+    };
     let seen = set_seen(peer, account, selected, &items, &uids, since).await?;
     let keywords = selected.view.seen.keywords.clone();
     let request = Request { depth: Depth::of(&items), items, keywords, seen, condstore: peer.enabled.condstore };
@@ -111,6 +115,19 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
     sync(peer, selected, expunges, None).await?;
     Ok(outcome.reply())
+}
+
+/// The messages in a window of those that the command means (RFC 9394 §3.2).
+fn window(selected: &Selected, uids: &UidSet, since: Option<u64>, range: PartialRange) -> UidSet {
+    let mut there = Vec::new();
+    let mut walk = selected.view.walk(uids);
+    loop {
+        let batch = walk.next(bounds::READ_BATCH, |row| since.is_none_or(|since| row.modseq > since));
+        if batch.is_empty() {
+            return there.get(range.window(there.len())).unwrap_or_default().iter().copied().collect();
+        }
+        there.extend(batch.iter().map(|message| message.row.uid));
+    }
 }
 
 /// What is answered: the items asked for, UID for UID FETCH, MODSEQ for CHANGEDSINCE.
@@ -181,16 +198,11 @@ async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome:
         return Ok(());
     }
     let ids: Vec<_> = batch.iter().map(|message| message.row.message).collect();
-    let stored = peer.store().messages(&ids).await?;
+    let stored = summaries::stored(peer, &ids).await?;
     let mut found = Vec::with_capacity(batch.len());
     for (message, stored) in batch.iter().zip(stored) {
         match stored {
-            Some(mut stored) => {
-                if !SummaryView::is_current(&stored.summary) {
-                    remake_summary(peer, &mut stored).await;
-                }
-                found.push((*message, stored));
-            }
+            Some(stored) => found.push((*message, stored)),
             None => outcome.gone = true,
         }
     }
@@ -202,25 +214,6 @@ async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome:
         return Ok(());
     }
     with_octets(peer, request, &found, outcome).await
-}
-
-/// Makes a summary again that is damaged or of an older form; one that cannot be made is told later.
-async fn remake_summary(peer: &Peer, stored: &mut StoredMessage) {
-    let Ok(mut reader) = peer.store().read(stored.id).await else { return };
-    let (mut summarizer, mut prefix) = (Summarizer::default(), stored.prefix.len());
-    loop {
-        match reader.next().await {
-            Ok(Some(chunk)) => {
-                // Offsets count from the body's start, behind the recipient's own fields.
-                let skipped = prefix.min(chunk.len());
-                prefix -= skipped;
-                summarizer.push(chunk.get(skipped..).unwrap_or_default());
-            }
-            Ok(None) => break,
-            Err(_) => return,
-        }
-    }
-    stored.summary = summarizer.finish();
 }
 
 /// Answers messages whose octets are needed; small ones are read together.

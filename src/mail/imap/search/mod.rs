@@ -1,19 +1,21 @@
-//! SEARCH and UID SEARCH with ESEARCH answers and saved results
-//! (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 7162 §3.1.5).
+//! SEARCH, SORT and THREAD with ESEARCH answers and saved results
+//! (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 5256, RFC 5267 §3, RFC 7162 §3.1.5).
 //!
 //! Rows answer most keys from memory; only messages that they leave open are read.
 //! Invariant: what is answered was in the client's view when the command came.
 
+mod answer;
 mod plan;
+mod sort;
 mod text;
+mod threads;
 
-use super::command::{Search, SearchReturn};
+use super::command::{Search, SearchKey, SearchReturn, Sort, Thread};
 use super::peer::Peer;
 use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::vanished::up_to;
 use super::view::{Numbered, Selected};
-use super::{encode, reply::Status};
 use crate::model::{UidSet, bounds};
 use crate::store::StoreError;
 use plan::Plan;
@@ -22,42 +24,93 @@ use text::Text;
 /// SEARCH, UID SEARCH.
 pub(super) async fn search(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &Search) -> Answer {
     let answer = answer(peer, selected, tag, command).await;
-    let refused = match &answer {
-        Ok(reply) => reply.status != Status::Ok,
-        Err(_) => true,
-    };
-    if refused && command.returning.is_some_and(|returning| returning.save) {
-        // RFC 9051 §6.4.4.1: a search that fails leaves an empty result behind.
-        selected.saved = UidSet::new();
+    if answer.is_err() {
+        forget_saved(selected, command.returning);
     }
     answer
 }
 
-async fn answer(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &Search) -> Answer {
-    if let Some(charset) = &command.charset
-        && !["US-ASCII", "UTF-8"].contains(&charset.as_str())
-    {
-        return Ok(Reply::no("Searches are in US-ASCII or UTF-8").with("BADCHARSET (US-ASCII UTF-8)"));
+/// RFC 9051 §6.4.4.1: a search with SAVE that fails leaves an empty result behind.
+fn forget_saved(selected: &mut Selected, returning: Option<SearchReturn>) {
+    if returning.is_some_and(|returning| returning.save) {
+        selected.saved = UidSet::new();
     }
-    let with_modseq = command.key.any(&|key| matches!(key, super::command::SearchKey::ModSeq(_)));
-    // RFC 7162 §3.1: a search by MODSEQ is a CONDSTORE-enabling use.
-    peer.enabled.condstore |= with_modseq;
-    let plan = Plan::new(&command.key, selected, peer.services.clock.now());
-    let found = find(peer, selected, &plan).await?;
+}
+
+async fn answer(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &Search) -> Answer {
+    let found = found(peer, selected, command.charset.as_deref(), &command.key).await?;
     let rev2 = peer.enabled.rev2;
     match command.returning {
-        None if !rev2 => untagged(peer, command.uid, &found, with_modseq).await?,
+        None if !rev2 => answer::untagged(peer, "SEARCH", command.uid, &found).await?,
         returning => {
             let returning = returning.unwrap_or(SearchReturn { all: true, ..SearchReturn::default() });
-            if returning.save {
-                selected.saved = saved(returning, &found);
-            }
-            extended(peer, tag, command.uid, returning, &found, with_modseq);
+            returned(peer, selected, tag, command.uid, returning, &found);
         }
     }
-    let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
-    sync(peer, selected, expunges, None).await?;
+    end(peer, selected, command.uid).await?;
     Ok(Reply::ok("SEARCH completed"))
+}
+
+/// SORT, UID SORT (RFC 5256 §3, RFC 5267 §3).
+pub(super) async fn sort(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &Sort) -> Answer {
+    let Search { uid, returning, charset, key } = &command.search;
+    let mut found = match found(peer, selected, charset.as_deref(), key).await {
+        Ok(found) => found,
+        Err(stop) => {
+            forget_saved(selected, *returning);
+            return Err(stop);
+        }
+    };
+    found.hits = sort::sort(peer, selected, &command.criteria, found.hits).await?;
+    match returning {
+        // RFC 7162 §3.1.6.
+        None => answer::untagged(peer, "SORT", *uid, &found).await?,
+        Some(returning) => returned(peer, selected, tag, *uid, *returning, &found),
+    }
+    end(peer, selected, *uid).await?;
+    Ok(Reply::ok("SORT completed"))
+}
+
+/// THREAD, UID THREAD (RFC 5256 §3).
+pub(super) async fn thread(peer: &mut Peer, selected: &mut Selected, command: &Thread) -> Answer {
+    let found = found(peer, selected, Some(&command.charset), &command.key).await?;
+    threads::thread(peer, selected, command, &found.hits).await?;
+    end(peer, selected, command.uid).await?;
+    Ok(Reply::ok("THREAD completed"))
+}
+
+/// What a search found.
+struct Found {
+    hits: Vec<Hit>,
+    /// Whether MODSEQ is to be told.
+    with_modseq: bool,
+}
+
+/// The hits of a search in the order of their numbers.
+async fn found(peer: &mut Peer, selected: &Selected, charset: Option<&str>, key: &SearchKey) -> Result<Found, Stop> {
+    if charset.is_some_and(|charset| !["US-ASCII", "UTF-8"].contains(&charset)) {
+        let refusal = Reply::no("Searches are in US-ASCII or UTF-8").with("BADCHARSET (US-ASCII UTF-8)");
+        return Err(refusal.into());
+    }
+    let with_modseq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
+    // RFC 7162 §3.1: a search by MODSEQ is a CONDSTORE-enabling use.
+    peer.enabled.condstore |= with_modseq;
+    let plan = Plan::new(key, selected, peer.services.clock.now());
+    Ok(Found { hits: find(peer, selected, &plan).await?, with_modseq })
+}
+
+/// Saves and tells what RETURN asks for.
+fn returned(peer: &mut Peer, selected: &mut Selected, tag: &str, uid: bool, returning: SearchReturn, found: &Found) {
+    if returning.save {
+        selected.saved = answer::saved(returning, &found.hits);
+    }
+    answer::extended(peer.out(), tag, uid, returning, found);
+}
+
+/// RFC 9051 §7.5.1: EXPUNGE waits where sequence numbers were answered.
+async fn end(peer: &mut Peer, selected: &mut Selected, uid: bool) -> Result<(), Stop> {
+    let expunges = if uid { Expunges::Tell } else { Expunges::Hold };
+    Ok(sync(peer, selected, expunges, None).await?)
 }
 
 /// One hit.
@@ -152,81 +205,4 @@ async fn beginning(peer: &Peer, message: &Numbered) -> Result<Option<bytes::Byte
         }
     }
     Ok(Some(octets.freeze()))
-}
-
-/// The result of SAVE (RFC 9051 §6.4.4.4): with MIN or MAX alone just those.
-fn saved(returning: SearchReturn, found: &[Hit]) -> UidSet {
-    if returning.all || returning.count || !(returning.min || returning.max) {
-        return found.iter().map(|hit| hit.uid).collect();
-    }
-    ends(returning, found).map(|hit| hit.uid).collect()
-}
-
-/// The first hit if MIN is asked for, the last if MAX is.
-fn ends(returning: SearchReturn, found: &[Hit]) -> impl Iterator<Item = &Hit> {
-    let min = returning.min.then(|| found.first()).flatten();
-    let max = returning.max.then(|| found.last()).flatten();
-    min.into_iter().chain(max)
-}
-
-/// `* SEARCH 2 84 882 (MODSEQ 917)` (RFC 3501 §7.2.5, RFC 7162 §3.1.5).
-async fn untagged(
-    peer: &mut Peer,
-    uid: bool,
-    found: &[Hit],
-    with_modseq: bool,
-) -> Result<(), crate::mail::conn::Interrupt> {
-    peer.out().extend_from_slice(b"* SEARCH");
-    for hits in found.chunks(bounds::READ_BATCH) {
-        let out = peer.out();
-        for hit in hits {
-            out.push(b' ');
-            encode::number(out, hit.name(uid).into());
-        }
-        peer.conn.flush_if_full().await?;
-    }
-    let out = peer.out();
-    if let (true, Some(highest)) = (with_modseq, found.iter().map(|hit| hit.modseq).max()) {
-        out.extend_from_slice(b" (MODSEQ ");
-        encode::number(out, highest);
-        out.push(b')');
-    }
-    out.extend_from_slice(b"\r\n");
-    Ok(())
-}
-
-/// `* ESEARCH (TAG "a") UID MIN 2 COUNT 3 ALL 2,10:11` (RFC 9051 §7.3.4).
-fn extended(peer: &mut Peer, tag: &str, uid: bool, returning: SearchReturn, found: &[Hit], with_modseq: bool) {
-    if !(returning.min || returning.max || returning.all || returning.count) {
-        // RFC 9051 §6.4.4.4: SAVE alone is answered by the tagged OK alone.
-        return;
-    }
-    let out = peer.out();
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    encode::quoted(out, tag.as_bytes());
-    out.extend_from_slice(if uid { b") UID" } else { b")" });
-    let mut item = |name: &str, value: Option<u64>| {
-        if let Some(value) = value {
-            out.extend_from_slice(name.as_bytes());
-            encode::number(out, value);
-        }
-    };
-    let ask = |wanted: bool, hit: Option<&Hit>| hit.filter(|_| wanted).map(|hit| u64::from(hit.name(uid)));
-    item(" MIN ", ask(returning.min, found.first()));
-    item(" MAX ", ask(returning.max, found.last()));
-    item(" COUNT ", returning.count.then_some(found.len() as u64));
-    if with_modseq {
-        // RFC 7162 §3.1.10: the highest of what is answered.
-        let highest = if returning.all || returning.count {
-            found.iter().map(|hit| hit.modseq).max()
-        } else {
-            ends(returning, found).map(|hit| hit.modseq).max()
-        };
-        item(" MODSEQ ", highest);
-    }
-    if returning.all && !found.is_empty() {
-        let all: UidSet = found.iter().map(|hit| hit.name(uid)).collect();
-        out.extend_from_slice(format!(" ALL {all}").as_bytes());
-    }
-    out.extend_from_slice(b"\r\n");
 }

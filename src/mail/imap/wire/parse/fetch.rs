@@ -23,7 +23,7 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Fetch> {
     } else {
         items.push(item(c)?);
     }
-    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false };
+    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false, partial: None };
     if c.take(b' ') && c.peek().is_some() {
         modifiers(c, &mut fetch)?;
     }
@@ -60,6 +60,11 @@ fn modifiers(c: &mut Cursor<'_>, fetch: &mut Fetch) -> Result<()> {
                 fetch.changed_since = Some(c.number()?);
             }
             "VANISHED" => fetch.vanished = true,
+            // RFC 9394 §3.2: a modifier of UID FETCH.
+            "PARTIAL" if fetch.uid => {
+                c.space()?;
+                fetch.partial = Some(super::search::partial_range(c)?);
+            }
             _ => return Err("Unknown modifier"),
         }
         if !c.more_in_list()? {

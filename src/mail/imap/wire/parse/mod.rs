@@ -122,6 +122,8 @@ fn on_messages(name: &str, c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
         "FETCH" => Command::Fetch(fetch::fetch(c, uid)?),
         "STORE" => Command::Store(store(c, uid)?),
         "SEARCH" => Command::Search(search::search(c, uid)?),
+        "SORT" => Command::Sort(search::sort(c, uid)?),
+        "THREAD" => Command::Thread(search::thread(c, uid)?),
         "COPY" => Command::Copy(transfer(c, uid)?),
         "MOVE" => Command::Move(transfer(c, uid)?),
         _ => return Err("Unknown command"),

@@ -4,7 +4,9 @@
 
 use super::Result;
 use super::tokens::Cursor;
-use crate::mail::imap::command::{Search, SearchKey, SearchReturn};
+use crate::mail::imap::command::{
+    PartialRange, Search, SearchKey, SearchReturn, Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm,
+};
 use crate::model::Flags;
 
 pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Search> {
@@ -18,11 +20,59 @@ pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Search> {
         charset = Some(c.text()?.to_ascii_uppercase());
         c.space()?;
     }
+    Ok(Search { uid, returning, charset, key: keys(c)? })
+}
+
+/// The keys that end a command.
+fn keys(c: &mut Cursor<'_>) -> Result<SearchKey> {
     let mut keys = vec![key(c)?];
     while c.take(b' ') && c.peek().is_some() {
         keys.push(key(c)?);
     }
-    Ok(Search { uid, returning, charset, key: all_of(keys) })
+    Ok(all_of(keys))
+}
+
+/// SORT (RFC 5256 §5 sort, RFC 5267 §5 sort-return).
+pub(super) fn sort(c: &mut Cursor<'_>, uid: bool) -> Result<Sort> {
+    let mut returning = None;
+    if c.take_text("RETURN ") {
+        returning = Some(return_options(c)?);
+        c.space()?;
+    }
+    c.open()?;
+    let mut criteria = vec![criterion(c)?];
+    while c.more_in_list()? {
+        criteria.push(criterion(c)?);
+    }
+    c.space()?;
+    let charset = Some(c.text()?.to_ascii_uppercase());
+    c.space()?;
+    Ok(Sort { criteria, search: Search { uid, returning, charset, key: keys(c)? } })
+}
+
+fn criterion(c: &mut Cursor<'_>) -> Result<SortCriterion> {
+    let mut word = c.word()?;
+    let reverse = word == "REVERSE";
+    if reverse {
+        c.space()?;
+        word = c.word()?;
+    }
+    let known = SortKey::ALL.iter().find(|(_, name)| *name == word);
+    known.map(|(key, _)| SortCriterion { reverse, key: *key }).ok_or("Unknown sort criterion")
+}
+
+/// THREAD (RFC 5256 §5 thread).
+pub(super) fn thread(c: &mut Cursor<'_>, uid: bool) -> Result<Thread> {
+    let algorithm = match c.word()?.as_str() {
+        "ORDEREDSUBJECT" => ThreadAlgorithm::OrderedSubject,
+        "REFERENCES" => ThreadAlgorithm::References,
+        "REFS" => ThreadAlgorithm::Refs,
+        _ => return Err("Unknown threading algorithm"),
+    };
+    c.space()?;
+    let charset = c.text()?.to_ascii_uppercase();
+    c.space()?;
+    Ok(Thread { uid, algorithm, charset, key: keys(c)? })
 }
 
 fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
@@ -49,12 +99,31 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn> {
             "ALL" => returning.all = true,
             "COUNT" => returning.count = true,
             "SAVE" => returning.save = true,
+            "PARTIAL" => {
+                c.space()?;
+                returning.partial = Some(partial_range(c)?);
+            }
             _ => return Err("Unknown return option"),
         }
         if !c.more_in_list()? {
-            return Ok(returning);
+            break;
         }
     }
+    // RFC 9394 §3.1.
+    if returning.all && returning.partial.is_some() {
+        return Err("PARTIAL and ALL exclude each other");
+    }
+    Ok(returning)
+}
+
+/// RFC 9394 §4 partial-range: both ends have the same sign.
+pub(super) fn partial_range(c: &mut Cursor<'_>) -> Result<PartialRange> {
+    let from_end = c.take(b'-');
+    let first = c.positive()?;
+    if !c.take(b':') || c.take(b'-') != from_end {
+        return Err("A partial range is malformed");
+    }
+    Ok(PartialRange { from_end, first, last: c.positive()? })
 }
 
 /// A key within another.
