@@ -10,11 +10,13 @@
 //! | 2 | `directory`, `store` | what is known |
 //! | 3 | `control`, `delivery` | what happens |
 //! | 4 | `api`, `mail` | edges: they translate, and decide nothing |
-//! | 5 | `app`, `settings`, `main` | start, wire, drain |
+//! | 5 | `settings` | the process environment |
+//! | 6 | `app`, `cli`, `main` | start, wire, drain; the API's own client |
 
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod db;

@@ -2,8 +2,9 @@
 //!
 //! It decides nothing about mail or configuration.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use facteur::app;
+use facteur::cli;
 use facteur::control::bootstrap::FIRST_OPERATOR;
 use facteur::settings::{KEYS, Mistake, Settings};
 use std::path::PathBuf;
@@ -72,13 +73,28 @@ fn settings_help() -> String {
         "\nSignals: SIGTERM and SIGINT drain: no new connections, what has started is finished, exit within 30 s.\n",
     );
     text.push_str(
-        "Exit codes: 0 drained, 1 could not start or failed, 2 mistakes in the settings or the command line.",
+        "Exit codes of serve: 0 drained, 1 could not start or failed, 2 mistakes in the settings or the command line.\n",
     );
+    text.push_str(&format!(
+        "Exit codes of the API's commands: {}\n\nThe API's commands (domain, mailbox, alias, …) need no data folder: \
+         they speak to a running server, as `facteur login`\nor FACTEUR_API and FACTEUR_API_KEY say.",
+        cli::EXIT_CODES
+    ));
     text
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let api = cli::Cli::new();
+    let whole = api.add_to(Cli::command());
+    let matches = whole.clone().get_matches();
+    if let Some(code) = api.run(whole, &matches) {
+        return code;
+    }
+    let command = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli.command,
+        Err(error) => error.exit(),
+    };
+    match command {
         Command::Serve { config } => with_settings(config, app::run),
         Command::Settings { config } => with_settings(config, |settings| {
             say(&format!("{settings:#?}"));

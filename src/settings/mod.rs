@@ -121,3 +121,31 @@ impl Settings {
         parse::settings(file, environment)
     }
 }
+
+/// What the environment says to the command line as a client of the API; nothing of it is a setting of the server.
+#[derive(Debug, Clone, Default)]
+pub struct ApiAccess {
+    /// `FACTEUR_API`: where the API is.
+    pub url: Option<String>,
+    /// `FACTEUR_API_KEY`: an API key to use instead of a sign-in.
+    pub key: Option<String>,
+    /// `FACTEUR_API_CA`: a PEM file of certificates to trust.
+    pub ca: Option<String>,
+    /// The user's folder for configuration: `XDG_CONFIG_HOME`, else `~/.config`.
+    pub config: Option<PathBuf>,
+}
+
+impl ApiAccess {
+    /// Reads the environment; an empty variable counts as none.
+    #[allow(clippy::disallowed_methods)]
+    pub fn from_environment() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = || variable("HOME").map(|home| PathBuf::from(home).join(".config"));
+        Self {
+            url: variable("FACTEUR_API"),
+            key: variable("FACTEUR_API_KEY"),
+            ca: variable("FACTEUR_API_CA"),
+            config: variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home),
+        }
+    }
+}

@@ -77,8 +77,10 @@ impl Reader {
 
     fn environment(&mut self, environment: &BTreeMap<String, String>) {
         for (variable, text) in environment {
-            // FACTEUR_TEST_… belongs to the test suite, FACTEUR_CONFIG names the file itself.
-            if variable == "FACTEUR_CONFIG" || variable.starts_with("FACTEUR_TEST_") {
+            // FACTEUR_TEST_… belongs to the test suite, FACTEUR_CONFIG names the file itself, and
+            // FACTEUR_API… tells the command line where the API is.
+            let elsewhere = ["FACTEUR_TEST_", "FACTEUR_API_"].iter().any(|start| variable.starts_with(start));
+            if elsewhere || ["FACTEUR_CONFIG", "FACTEUR_API"].contains(&variable.as_str()) {
                 continue;
             }
             match KEYS.iter().find(|key| key.variable() == *variable) {
