@@ -35,6 +35,7 @@ kinds! {
     NOT_FOUND = "not_found", 404, "Not found", "There is no such object or path, or it belongs to a tenant that the caller does not reach: the two cannot be told apart.";
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed", "The path exists, with other methods.";
     ALREADY_EXISTS = "already_exists", 409, "Taken", "Another object has this name or address.";
+    LIMIT_REACHED = "limit_reached", 409, "Limit reached", "A plan has no room for it; limit says which: name, used, max, and layer, the kind of tenant whose plan it is. used and max are null where they are not yours to know.";
     IN_USE = "in_use", 409, "Still in use", "Other objects stand against it; detail says which. Remove them first.";
     CONFLICT = "conflict", 409, "Changed since the revision", "The revision cannot be undone as a whole: errors names the fields that were changed since, each with its pointer. Nothing was done.";
     NOT_REVERTIBLE = "not_revertible", 409, "Cannot be undone", "What it takes to undo the revision is kept nowhere (a secret), or the change has no opposite; detail says which. Nothing was done.";

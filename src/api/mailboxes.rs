@@ -16,18 +16,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 
-/// Limits to set; `null` is no limit.
+/// Limits to set; `null` leaves them to the plan, or is no limit where there is none.
 #[derive(Debug, Clone, Copy, Default, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaBody {
     /// Octets.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>, example = 1073741824)]
-    bytes: Option<Option<u64>>,
+    pub(super) bytes: Option<Option<u64>>,
     /// Messages.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>, example = 100000)]
-    messages: Option<Option<u64>>,
+    pub(super) messages: Option<Option<u64>>,
 }
 
 /// A mailbox to create.

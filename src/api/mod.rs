@@ -18,6 +18,7 @@ mod nodes;
 mod openapi;
 mod operations;
 mod page;
+mod plans;
 mod prefer;
 mod problem;
 mod protocols;
@@ -80,6 +81,11 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(sign_in::me))
         .routes(routes!(tenants::create, tenants::list))
         .routes(routes!(tenants::get, tenants::update, tenants::delete))
+        .routes(routes!(tenants::limits))
+        .routes(routes!(protocols::of_tenant, protocols::patch_tenant))
+        .routes(routes!(plans::create, plans::list))
+        .routes(routes!(plans::get, plans::update, plans::delete))
+        .routes(routes!(protocols::of_plan, protocols::patch_plan))
         .routes(routes!(users::create, users::list))
         .routes(routes!(users::get, users::update, users::delete))
         .routes(routes!(keys::create, keys::list))

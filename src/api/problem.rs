@@ -4,7 +4,9 @@
 //! see has the very octets of what is not there.
 
 use super::kinds::{self, Kind};
+use crate::control::limits::Reached;
 use crate::control::{Error, FieldError};
+use crate::model::{LimitName, TenantKind};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +22,21 @@ pub struct ProblemField {
     pub code: String,
     /// A sentence for people.
     pub detail: String,
+}
+
+/// A limit that was reached.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct ProblemLimit {
+    /// What is limited.
+    pub name: LimitName,
+    /// How much there is; `null` where that is not yours to know.
+    #[schema(example = 50)]
+    pub used: Option<u64>,
+    /// How much there may be; `null` where that is not yours to know.
+    #[schema(example = 50)]
+    pub max: Option<u64>,
+    /// The kind of tenant whose plan decided.
+    pub layer: TenantKind,
 }
 
 /// Why a request was not done (RFC 9457).
@@ -43,6 +60,9 @@ pub struct Problem {
     /// The fields that are wrong, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
+    /// The limit that was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Box<ProblemLimit>>,
 }
 
 impl Problem {
@@ -55,6 +75,7 @@ impl Problem {
             detail: detail.into(),
             code: kind.code,
             errors: Vec::new(),
+            limit: None,
         }
     }
 
@@ -102,6 +123,13 @@ impl From<Error> for Problem {
             Error::Invalid(errors) => Self::invalid(errors),
             Error::NotFound => Self::not_found(),
             Error::AlreadyExists(_) => Self::new(&kinds::ALREADY_EXISTS, error.to_string()),
+            Error::LimitReached(reached) => {
+                let detail = format!("the plan has no room for more {}", reached.name);
+                let mut problem = Self::new(&kinds::LIMIT_REACHED, detail);
+                let Reached { name, used, max, layer } = reached;
+                problem.limit = Some(Box::new(ProblemLimit { name, used, max, layer }));
+                problem
+            }
             Error::InUse(_) => Self::new(&kinds::IN_USE, error.to_string()),
             Error::NotAllowed(_) => Self::new(&kinds::NOT_ALLOWED, error.to_string()),
             Error::Stale => Self::new(&kinds::STALE, error.to_string()),

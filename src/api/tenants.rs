@@ -2,13 +2,15 @@
 
 use super::ApiState;
 use super::caller::Permit;
-use super::extract::{IfMatch, Of, Params, Strict};
+use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
+use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::tenants::{self, NewTenant, Tenant};
+use crate::control::limits::{self, TenantLimits};
+use crate::control::tenants::{self, NewTenant, Tenant, TenantPatch};
 use crate::model::TenantKind;
-use crate::model::ids::TenantId;
+use crate::model::ids::{PlanId, TenantId};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -26,6 +28,13 @@ pub struct CreateTenant {
     /// The tenant above; your own when none is named.
     #[serde(default)]
     parent: Option<TenantId>,
+    /// What it buys: a plan that you or a tenant between sells.
+    #[serde(default)]
+    plan: Option<PlanId>,
+    /// What it says about protocols; `inherit` where nothing is said.
+    #[serde(default)]
+    #[schema(example = json!({"pop3": {"state": "inherit"}}))]
+    protocols: PatchProtocols,
 }
 
 /// A change of a tenant: what is absent stays.
@@ -35,6 +44,14 @@ pub struct UpdateTenant {
     /// Another name.
     #[schema(example = "Example Hosting Ltd")]
     name: Option<String>,
+    /// Another plan, chosen above the tenant; `null` takes it away.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<PlanId>)]
+    plan: Option<Option<PlanId>>,
+    /// What it says about protocols.
+    #[serde(default)]
+    #[schema(example = json!({"pop3": {"state": "inherit"}}))]
+    protocols: PatchProtocols,
 }
 
 /// Which page of a list.
@@ -50,13 +67,14 @@ pub struct ListQuery {
 
 /// Create a tenant
 #[utoipa::path(post, path = "/v1/tenants", operation_id = "create_tenant", tag = "Tenants", request_body = CreateTenant,
-    responses((status = 201, body = Written<Tenant>), (status = 422, body = Problem)))]
+    responses((status = 201, body = Written<Tenant>), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn create(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Strict(body): Strict<CreateTenant>,
 ) -> Result<Response, Problem> {
-    let new = NewTenant { name: body.name, kind: body.kind, parent: body.parent };
+    let (parent, plan, protocols) = (body.parent, body.plan, body.protocols.into());
+    let new = NewTenant { name: body.name, kind: body.kind, parent, plan, protocols };
     let (tenant, revision) = tenants::create(&state.control, &caller, new).await?;
     Ok(created(&state, format!("/v1/tenants/{}", tenant.id), tenant, revision).await)
 }
@@ -90,7 +108,7 @@ pub(super) async fn get(
 
 /// Change a tenant
 #[utoipa::path(patch, path = "/v1/tenants/{id}", operation_id = "update_tenant", tag = "Tenants", params(("id" = TenantId, Path)), request_body = UpdateTenant,
-    responses((status = 200, body = Written<Tenant>), (status = 404, body = Problem), (status = 412, body = Problem)))]
+    responses((status = 200, body = Written<Tenant>), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
     State(state): State<ApiState>,
     Permit(caller): Permit,
@@ -98,13 +116,14 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateTenant>,
 ) -> Result<Response, Problem> {
-    let (tenant, revision) = tenants::update(&state.control, &caller, id, body.name, expected).await?;
+    let patch = TenantPatch { name: body.name, plan: body.plan, protocols: body.protocols.into() };
+    let (tenant, revision) = tenants::update(&state.control, &caller, id, patch, expected).await?;
     Ok(changed(&state, tenant, revision).await)
 }
 
 /// Delete a tenant
 ///
-/// Only one that has no tenants, users, keys or domains left.
+/// Only one that has no tenants, users, keys, plans or domains left.
 #[utoipa::path(delete, path = "/v1/tenants/{id}", operation_id = "delete_tenant", tag = "Tenants", params(("id" = TenantId, Path)),
     responses((status = 200, body = Effect), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn delete(
@@ -115,4 +134,18 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let revision = tenants::delete(&state.control, &caller, id, expected).await?;
     Ok(deleted(&state, revision).await)
+}
+
+/// Read how much a tenant may have and has
+///
+/// Domains, mailboxes and aliases count at and below the tenant, octets by quota. What a reseller that may not
+/// oversell has sold counts as used.
+#[utoipa::path(get, path = "/v1/tenants/{id}/limits", operation_id = "get_tenant_limits", tag = "Tenants", params(("id" = TenantId, Path)),
+    responses((status = 200, body = TenantLimits), (status = 404, body = Problem)))]
+pub(super) async fn limits(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<TenantId>,
+) -> Result<Json<TenantLimits>, Problem> {
+    Ok(Json(limits::of_tenant(&state.control, &caller, id).await?))
 }

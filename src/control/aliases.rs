@@ -1,13 +1,14 @@
 //! Aliases: addresses that deliver to other addresses and have no store.
 
 use super::change::{check_unchanged, taken, view};
+use super::limits::{give_back, take};
 use super::mailboxes::domain_of;
 use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains};
 use crate::db::Tx;
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self as rows, AliasRow};
 use crate::model::ids::{AliasId, DomainId, TenantId};
-use crate::model::{EmailAddress, Revision, Timestamp, Touch, bounds};
+use crate::model::{EmailAddress, LimitName, Revision, Timestamp, Touch, bounds};
 use std::collections::HashSet;
 
 /// Targets of one alias.
@@ -122,6 +123,7 @@ pub async fn create(
     let refused = |e| taken(e, "addresses", "address_key", "the address");
     addresses::insert(change.tx(), row.address.key(), Addressee::Alias(row.id)).await.map_err(refused)?;
     rows::insert(change.tx(), &row).await?;
+    take(change.tx(), caller, &row.path, LimitName::Aliases).await?;
     let (id, path, alias) = (row.id, row.path.clone(), Alias::from(row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&alias), touches: vec![Touch::Alias(id)] };
@@ -191,6 +193,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: AliasId, expected: O
     check_unchanged(expected, before.revision)?;
     addresses::delete(change.tx(), before.address.key()).await?;
     rows::delete(change.tx(), id).await?;
+    give_back(change.tx(), &before.path, LimitName::Aliases).await?;
     let path = before.path.clone();
     let record = Record {
         object: id.to_string(),

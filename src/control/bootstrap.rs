@@ -5,9 +5,10 @@ use super::tenants::{Tenant, path_of};
 use super::users::User;
 use super::{Caller, CallerId, Control, Error, Record, Result};
 use crate::auth::tokens::random_password;
-use crate::db::api_sessions;
+use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self, TenantRow};
 use crate::db::users::{self, UserRow};
+use crate::db::{api_sessions, counts};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Role, TenantKind, Touch};
 
@@ -43,10 +44,13 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
         path: path_of("", id),
         kind: TenantKind::Operator,
         name: "Operator".into(),
+        plan: None,
+        protocols: ProtocolSettings::default(),
         created_at: change.now(),
         revision: change.revision(),
     };
     tenants::insert(change.tx(), &tenant).await?;
+    counts::insert(change.tx(), id).await?;
     let user = UserRow {
         id: UserId(change.new_id()),
         tenant: id,

@@ -4,7 +4,7 @@
 
 use super::dry_run::Foreseen;
 use super::{Caller, Control, Error, Intent, Result};
-use crate::db::effective::Effective;
+use crate::db::effective::{Effective, EffectiveAccess};
 use crate::db::revisions::{self, RevisionRow};
 use crate::db::{DbError, Tx};
 use crate::model::revision::Touch;
@@ -118,8 +118,11 @@ pub(super) fn view<T: serde::Serialize>(object: &T) -> Option<serde_json::Value>
 
 /// Whose sessions lose their right when what holds goes from `before` to `after`.
 pub(super) fn closes(before: &Effective, after: &Effective) -> impl Iterator<Item = Touch> {
-    let pairs = [(before.imap, after.imap), (before.pop3, after.pop3), (before.submission, after.submission)];
-    let lost = Protocol::ALL.iter().zip(pairs).filter(|(_, (before, after))| before.enabled && !after.enabled);
+    let pairs = [(&before.imap, &after.imap), (&before.pop3, &after.pop3), (&before.submission, &after.submission)];
+    let restricts = |before: &EffectiveAccess, after: &EffectiveAccess| {
+        before.enabled && !after.enabled || !before.tls_only && after.tls_only || before.allow_from != after.allow_from
+    };
+    let lost = Protocol::ALL.iter().zip(pairs).filter(move |(_, (before, after))| restricts(before, after));
     lost.map(|(protocol, _)| Touch::Closes(*protocol))
 }
 

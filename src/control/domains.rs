@@ -1,15 +1,17 @@
 //! Domains: owned by a tenant, named once.
 
 use super::change::{check_unchanged, closes, in_use, taken, view};
+use super::limits::{give_back, take};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::{in_force, refuse_deletion};
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
 use crate::db::Tx;
 use crate::db::domains::{self as rows, DomainRow};
-use crate::db::effective::{self, Effective};
+use crate::db::effective::{self, Effective, Said};
+use crate::db::levels;
 use crate::db::suspensions::{self, Suspended};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{DomainName, Revision, Timestamp, Touch};
+use crate::model::{DomainName, LimitName, Revision, Timestamp, Touch};
 
 /// A domain as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -65,7 +67,7 @@ pub async fn create(
 ) -> Result<(Domain, Revision)> {
     caller.may_administer()?;
     let mut settings = rows::ProtocolSettings::default();
-    protocols.apply(&mut settings)?;
+    protocols.apply("/protocols", &mut settings)?;
     let mut change = control.begin(caller, "create_domain").await?;
     let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
     let row = DomainRow {
@@ -77,7 +79,9 @@ pub async fn create(
         created_at: change.now(),
         revision: change.revision(),
     };
+    protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "domains", "name", "the domain"))?;
+    take(change.tx(), caller, &row.path, LimitName::Domains).await?;
     let (id, path, domain) = (row.id, row.path.clone(), Domain::from(row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&domain), touches: vec![Touch::Domain(id)] };
@@ -122,15 +126,16 @@ pub async fn update(
     protocols: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Domain, Revision)> {
-    let (domain, _, revision) = change_protocols(control, caller, id, protocols, expected).await?;
+    let (domain, _, revision) = change_protocols(control, caller, id, "/protocols", protocols, expected).await?;
     Ok((domain, revision))
 }
 
-/// The same, with what then holds for mailboxes that say nothing.
+/// The same, with what then holds for mailboxes that say nothing; the patch stands at `at` in the request's body.
 pub(super) async fn change_protocols(
     control: &Control,
     caller: &Caller,
     id: DomainId,
+    at: &str,
     protocols: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Domain, Effective, Revision)> {
@@ -139,13 +144,17 @@ pub(super) async fn change_protocols(
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
     let mut after = before.clone();
-    protocols.apply(&mut after.protocols)?;
+    protocols.apply(at, &mut after.protocols)?;
+    protocols.check_allowed(change.tx(), at, &before.path).await?;
     after.revision = change.revision();
     rows::set_protocols(change.tx(), id, &after.protocols, after.revision).await?;
     let now = change.now();
     let suspended = in_force(change.tx(), MailboxId(0), id, now).await?;
-    let held = effective::resolve(&before.protocols, None, &suspended);
-    let effective = effective::resolve(&after.protocols, None, &suspended);
+    let above = levels::above(change.tx(), &before.path).await?;
+    let holds = |row: &DomainRow| {
+        effective::resolve(Said { mailbox: None, domain: Some(&row.protocols), above: &above }, &suspended)
+    };
+    let (held, effective) = (holds(&before), holds(&after));
     let (path, before, after) = (before.path.clone(), Domain::from(before), Domain::from(after));
     let record = Record {
         object: id.to_string(),
@@ -169,6 +178,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: DomainId, expected: 
     let refused = |e| in_use(e, "the domain still has mailboxes or aliases: delete them first");
     rows::delete(change.tx(), id).await.map_err(refused)?;
     let path = before.path.clone();
+    give_back(change.tx(), &path, LimitName::Domains).await?;
     let record = Record {
         object: id.to_string(),
         path,

@@ -78,6 +78,8 @@ impl Foreseen {
             let (count, rows) = match touch {
                 Touch::Mailbox(id) => (1, vec![self.mailbox(id).await?]),
                 Touch::Domain(id) => touched::of_domain(&mut self.tx, id, NAMED).await?,
+                Touch::Tenant(id) => touched::of_tenant(&mut self.tx, id, NAMED).await?,
+                Touch::Plan(id) => touched::of_plan(&mut self.tx, id, NAMED).await?,
                 _ => continue,
             };
             found.count += count;

@@ -33,6 +33,9 @@ pub enum Error {
     /// Something else has this name or address.
     #[error("{0} is taken")]
     AlreadyExists(&'static str),
+    /// A plan has no room for it.
+    #[error("the limit of {} is reached", .0.name)]
+    LimitReached(super::limits::Reached),
     /// Other objects stand against it.
     #[error("{0}")]
     InUse(&'static str),

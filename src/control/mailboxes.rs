@@ -1,18 +1,23 @@
 //! Mailboxes: created, changed, renamed and deleted by whoever reaches their domain.
 
 use super::change::{check_unchanged, closes_all, taken, view};
+use super::limits::{give_back, take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::refuse_deletion;
 use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants};
 use crate::db::addresses::{self, Addressee};
+use crate::db::levels::{self, Above, EffectiveQuota};
 use crate::db::mailboxes::{self as rows, MailboxRow};
+use crate::db::protocols::ProtocolSettings;
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{Tx, api_sessions, domains as domain_rows, logins, purges};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, Protocol, Quota, Revision, Timestamp, Touch};
+use crate::model::{EmailAddress, LimitName, Protocol, Quota, Revision, Timestamp, Touch};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-/// The limits of a mailbox; `null` is no limit.
+/// The limits of a mailbox as one level says them; `null` leaves them to the level above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct QuotaView {
     /// Octets.
@@ -20,6 +25,12 @@ pub struct QuotaView {
     pub bytes: Option<u64>,
     /// Messages.
     pub messages: Option<u64>,
+}
+
+impl From<Quota> for QuotaView {
+    fn from(quota: Quota) -> Self {
+        Self { bytes: quota.bytes, messages: quota.messages }
+    }
 }
 
 /// A mailbox as callers see it.
@@ -39,8 +50,10 @@ pub struct Mailbox {
     pub name: String,
     /// False when nobody can sign in yet.
     pub has_password: bool,
-    /// Its limits.
+    /// Its limits; `null` takes what the plan says.
     pub quota: QuotaView,
+    /// What it may hold, and the level that decided.
+    pub effective_quota: EffectiveQuota,
     /// What it says about protocols.
     pub protocols: ProtocolsView,
     /// When it was created.
@@ -51,8 +64,8 @@ pub struct Mailbox {
     pub etag: i64,
 }
 
-impl From<&MailboxRow> for Mailbox {
-    fn from(row: &MailboxRow) -> Self {
+impl Mailbox {
+    fn new(row: &MailboxRow, above: &Above) -> Self {
         Self {
             id: row.id,
             domain: row.domain,
@@ -60,8 +73,9 @@ impl From<&MailboxRow> for Mailbox {
             address: row.address.clone(),
             name: row.name.clone(),
             has_password: row.password_hash.is_some(),
-            quota: QuotaView { bytes: row.quota.bytes, messages: row.quota.messages },
-            protocols: row.protocols.into(),
+            quota: row.quota.into(),
+            effective_quota: above.quota(row.quota),
+            protocols: row.protocols.clone().into(),
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
@@ -104,6 +118,21 @@ impl MailboxPatch {
     }
 }
 
+async fn view_of(tx: &mut Tx, row: &MailboxRow) -> Result<Mailbox> {
+    Ok(Mailbox::new(row, &levels::above(tx, &row.path).await?))
+}
+
+/// The levels above the mailboxes of a page, each tenant's read once.
+async fn levels_of(tx: &mut Tx, rows: &[MailboxRow]) -> Result<HashMap<TenantId, Above>> {
+    let mut found = HashMap::new();
+    for row in rows {
+        if let Entry::Vacant(entry) = found.entry(row.tenant) {
+            entry.insert(levels::above(tx, &row.path).await?);
+        }
+    }
+    Ok(found)
+}
+
 /// A mailbox that the caller reaches, as its administrator or its owner.
 pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: MailboxId) -> Result<MailboxRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
@@ -129,8 +158,8 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let mut protocols = domain_rows::ProtocolSettings::default();
-    new.protocols.apply(&mut protocols)?;
+    let mut protocols = ProtocolSettings::default();
+    new.protocols.apply("/protocols", &mut protocols)?;
     let password_hash = new.password.hash(control).await?;
     let mut change = control.begin(caller, "create_mailbox").await?;
     let domain = domain_of(change.tx(), caller, &new.address).await?;
@@ -148,9 +177,12 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         created_at: change.now(),
         revision: change.revision(),
     };
+    new.protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
     take_address(change.tx(), &row.address, row.id).await?;
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "mailboxes", "address", "the address"))?;
-    let mailbox = Mailbox::from(&row);
+    take(change.tx(), caller, &row.path, LimitName::Mailboxes).await?;
+    take_quota(change.tx(), caller, &row.path, None, Some(row.quota)).await?;
+    let mailbox = view_of(change.tx(), &row).await?;
     let record = Record {
         object: row.id.to_string(),
         path: row.path,
@@ -177,7 +209,8 @@ fn check_limits(bytes: Option<Option<u64>>, messages: Option<Option<u64>>) -> Ve
 /// One mailbox.
 pub async fn get(control: &Control, caller: &Caller, id: MailboxId) -> Result<Mailbox> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(|row| Mailbox::from(&row))
+    let row = reach(&mut tx, caller, id).await?;
+    view_of(&mut tx, &row).await
 }
 
 /// One mailbox by its address.
@@ -185,7 +218,7 @@ pub async fn get_by_address(control: &Control, caller: &Caller, address: &EmailA
     let mut tx = control.db.read().await?;
     let row = rows::find_by_key(&mut tx, address.key()).await?.ok_or(Error::NotFound)?;
     caller.reach_mailbox(&row.path, row.id)?;
-    Ok(Mailbox::from(&row))
+    view_of(&mut tx, &row).await
 }
 
 /// Mailboxes of a domain, or of tenants at and below one.
@@ -208,7 +241,9 @@ pub async fn list(
         }
         (None, None) => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
     };
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| Mailbox::from(&row)))
+    let levels_of = levels_of(&mut tx, &rows).await?;
+    let view = |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&Above::default()));
+    Ok(Paged::new(rows, page, |row| row.id.0, view))
 }
 
 /// Changes a mailbox. Its owner may change name and password.
@@ -250,7 +285,9 @@ pub async fn update(
         rename(change.tx(), caller, &mut after, address).await?;
     }
     rows::update(change.tx(), &after).await?;
-    let (path, before, after) = (after.path.clone(), Mailbox::from(&before), Mailbox::from(&after));
+    take_quota(change.tx(), caller, &after.path, Some(before.quota), Some(after.quota)).await?;
+    let path = after.path.clone();
+    let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
     let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
     Ok((after, change.commit(record).await?))
 }
@@ -287,12 +324,15 @@ pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected:
     suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
     logins::delete(tx, id).await?;
     api_sessions::revoke_all(tx, &id.to_string()).await?;
+    let seen = view_of(tx, &before).await?;
     rows::delete(tx, id).await?;
+    give_back(tx, &before.path, LimitName::Mailboxes).await?;
+    take_quota(tx, caller, &before.path, Some(before.quota), None).await?;
     purges::insert(tx, id, now).await?;
     let record = Record {
         object: id.to_string(),
         path: before.path.clone(),
-        before: view(&Mailbox::from(&before)),
+        before: view(&seen),
         after: None,
         touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
     };

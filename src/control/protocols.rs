@@ -1,25 +1,33 @@
-//! Protocols of mailboxes and domains: what each level says, and what is effective, with its source.
+//! Protocols of plans, tenants, domains and mailboxes: what each level says, and what is effective, with its source.
 //!
 //! Patches merge: what is absent stays. The rule of precedence is `db::effective`'s, which
 //! the directory uses too. Invariant: a suspension shows here and changes nothing here.
 
 use super::change::closes;
+use super::plans::PlanPatch;
 use super::suspensions::in_force;
-use super::{Caller, Control, Error, Record, Result, domains, mailboxes};
-use crate::db::domains::ProtocolSettings;
-use crate::db::effective::{self, Effective};
-use crate::db::mailboxes as mailbox_rows;
-use crate::model::ids::{DomainId, MailboxId};
-use crate::model::{OnDelete, ProtocolState, Revision, Touch};
+use super::tenants::TenantPatch;
+use super::{Caller, Control, Error, FieldError, Record, Result, domains, mailboxes, plans, tenants};
+use crate::db::effective::{self, Effective, Said};
+use crate::db::levels::{self, Above, TenantLevel};
+use crate::db::protocols::{ProtocolSettings, Restriction};
+use crate::db::{Tx, mailboxes as mailbox_rows};
+use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
+use crate::model::{Network, OnDelete, Protocol, ProtocolState, Revision, Touch, bounds};
 
 /// Days until expiry at most: ten years.
 pub const EXPIRE_DAYS: u16 = 3650;
 
 /// One protocol's setting at one level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ProtocolView {
     /// `inherit` takes what the level above says.
     pub state: ProtocolState,
+    /// Whether a login needs TLS also where the listener does not ask for it; `null` takes what the level above says.
+    pub tls_only: Option<bool>,
+    /// The networks a login may come from; an empty list is everywhere, `null` takes what the level above says.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    pub allow_from: Option<Vec<Network>>,
 }
 
 /// The POP3 policy at one level; `null` takes what the level above says.
@@ -32,16 +40,17 @@ pub struct Pop3PolicyView {
 }
 
 /// POP3's setting at one level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Pop3View {
-    /// `inherit` takes what the level above says.
-    pub state: ProtocolState,
+    /// What every protocol has.
+    #[serde(flatten)]
+    pub protocol: ProtocolView,
     /// What the server does with what POP3 deletes and retrieves.
     pub policy: Pop3PolicyView,
 }
 
 /// The settings of all protocols at one level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ProtocolsView {
     /// IMAP.
     pub imap: ProtocolView,
@@ -53,19 +62,37 @@ pub struct ProtocolsView {
 
 impl From<ProtocolSettings> for ProtocolsView {
     fn from(settings: ProtocolSettings) -> Self {
+        let view = |state, of: Restriction| ProtocolView { state, tls_only: of.tls_only, allow_from: of.allow_from };
+        let policy = Pop3PolicyView { on_delete: settings.pop3_on_delete, expire_days: settings.pop3_expire_days };
+        let of = settings.restrictions;
         Self {
-            imap: ProtocolView { state: settings.imap },
-            pop3: Pop3View {
-                state: settings.pop3,
-                policy: Pop3PolicyView { on_delete: settings.pop3_on_delete, expire_days: settings.pop3_expire_days },
-            },
-            submission: ProtocolView { state: settings.submission },
+            imap: view(settings.imap, of.imap),
+            pop3: Pop3View { protocol: view(settings.pop3, of.pop3), policy },
+            submission: view(settings.submission, of.submission),
+        }
+    }
+}
+
+/// A change of where and how a protocol may be used: `None` stays, `Some(None)` inherits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestrictionPatch {
+    /// Whether a login needs TLS.
+    pub tls_only: Option<Option<bool>>,
+    /// The networks a login may come from.
+    pub allow_from: Option<Option<Vec<Network>>>,
+}
+
+impl RestrictionPatch {
+    fn apply(&self, restriction: &mut Restriction) {
+        restriction.tls_only = self.tls_only.unwrap_or(restriction.tls_only);
+        if let Some(networks) = &self.allow_from {
+            restriction.allow_from = networks.clone();
         }
     }
 }
 
 /// A change of settings: what is `None` stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProtocolsPatch {
     /// IMAP.
     pub imap: Option<ProtocolState>,
@@ -77,26 +104,64 @@ pub struct ProtocolsPatch {
     pub pop3_on_delete: Option<Option<OnDelete>>,
     /// Days after retrieval; `Some(None)` inherits.
     pub pop3_expire_days: Option<Option<u16>>,
+    /// From where and how IMAP may be used.
+    pub imap_from: RestrictionPatch,
+    /// From where and how POP3 may be used.
+    pub pop3_from: RestrictionPatch,
+    /// From where and how submission may be used.
+    pub submission_from: RestrictionPatch,
 }
 
 impl ProtocolsPatch {
-    /// Merges the change into the settings of one level.
-    pub(super) fn apply(&self, settings: &mut ProtocolSettings) -> Result<()> {
+    /// Merges the change into the settings of one level; `at` is where it stands in the request's body.
+    pub(super) fn apply(&self, at: &str, settings: &mut ProtocolSettings) -> Result<()> {
+        let mut errors = Vec::new();
         if self.pop3_expire_days.flatten().is_some_and(|days| days > EXPIRE_DAYS) {
             let detail = format!("must be at most {EXPIRE_DAYS} days");
-            return Err(Error::field("/pop3/policy/expire_days", "too_large", detail));
+            errors.push(FieldError::new(format!("{at}/pop3/policy/expire_days"), "too_large", detail));
+        }
+        let restrictions =
+            [("imap", &self.imap_from), ("pop3", &self.pop3_from), ("submission", &self.submission_from)];
+        for (name, patch) in restrictions {
+            if patch.allow_from.iter().flatten().any(|networks| networks.len() > bounds::NETWORKS) {
+                let detail = format!("must hold at most {} networks", bounds::NETWORKS);
+                errors.push(FieldError::new(format!("{at}/{name}/allow_from"), "too_many", detail));
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
         }
         settings.imap = self.imap.unwrap_or(settings.imap);
         settings.pop3 = self.pop3.unwrap_or(settings.pop3);
         settings.submission = self.submission.unwrap_or(settings.submission);
         settings.pop3_on_delete = self.pop3_on_delete.unwrap_or(settings.pop3_on_delete);
         settings.pop3_expire_days = self.pop3_expire_days.unwrap_or(settings.pop3_expire_days);
+        self.imap_from.apply(&mut settings.restrictions.imap);
+        self.pop3_from.apply(&mut settings.restrictions.pop3);
+        self.submission_from.apply(&mut settings.restrictions.submission);
         Ok(())
+    }
+
+    /// Refuses to switch on what a plan above does not allow: it would stay off.
+    pub(super) async fn check_allowed(&self, tx: &mut Tx, at: &str, path: &str) -> Result<()> {
+        let said = [(Protocol::Imap, self.imap), (Protocol::Pop3, self.pop3), (Protocol::Submission, self.submission)];
+        if said.iter().all(|(_, state)| *state != Some(ProtocolState::Enabled)) {
+            return Ok(());
+        }
+        let above = levels::above(tx, path).await?;
+        let refused = |(protocol, state): &(Protocol, Option<ProtocolState>)| {
+            *state == Some(ProtocolState::Enabled) && !above.allows(*protocol)
+        };
+        let error = |(protocol, _): (Protocol, _)| {
+            FieldError::new(format!("{at}/{protocol}/state"), "not_in_plan", "the plan does not allow this protocol")
+        };
+        let errors: Vec<_> = said.into_iter().filter(refused).map(error).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
     }
 }
 
 /// The settings of a level and what they come to.
-#[derive(Debug, Clone, Copy, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Protocols {
     /// What this level says.
     #[serde(flatten)]
@@ -112,10 +177,16 @@ pub struct Protocols {
 pub async fn of_mailbox(control: &Control, caller: &Caller, id: MailboxId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
     let mailbox = mailboxes::reach(&mut tx, caller, id).await?;
-    let domain = domain_settings(&mut tx, mailbox.domain).await?;
-    let suspended = in_force(&mut tx, id, mailbox.domain, control.now_ms()).await?;
-    let effective = effective::resolve(&domain, Some(&mailbox.protocols), &suspended);
-    Ok(Protocols { settings: mailbox.protocols.into(), effective, etag: mailbox.revision })
+    explain_mailbox(&mut tx, mailbox, control.now_ms()).await
+}
+
+async fn explain_mailbox(tx: &mut Tx, mailbox: mailbox_rows::MailboxRow, now: i64) -> Result<Protocols> {
+    let domain = crate::db::domains::find(tx, mailbox.domain).await?.ok_or(Error::NotFound)?;
+    let suspended = in_force(tx, mailbox.id, mailbox.domain, now).await?;
+    let above = levels::above(tx, &mailbox.path).await?;
+    let said = Said { mailbox: Some(&mailbox.protocols), domain: Some(&domain.protocols), above: &above };
+    let effective = effective::resolve(said, &suspended);
+    Ok(Protocols { effective, settings: mailbox.protocols.into(), etag: mailbox.revision })
 }
 
 /// What a domain says, and what holds for its mailboxes that say nothing.
@@ -123,13 +194,36 @@ pub async fn of_domain(control: &Control, caller: &Caller, id: DomainId) -> Resu
     let mut tx = control.db.read().await?;
     let domain = domains::reach(&mut tx, caller, id).await?;
     let suspended = in_force(&mut tx, MailboxId(0), id, control.now_ms()).await?;
-    let effective = effective::resolve(&domain.protocols, None, &suspended);
-    Ok(Protocols { settings: domain.protocols.into(), effective, etag: domain.revision })
+    let above = levels::above(&mut tx, &domain.path).await?;
+    let said = Said { mailbox: None, domain: Some(&domain.protocols), above: &above };
+    let effective = effective::resolve(said, &suspended);
+    Ok(Protocols { effective, settings: domain.protocols.into(), etag: domain.revision })
 }
 
-async fn domain_settings(tx: &mut crate::db::Tx, id: DomainId) -> Result<ProtocolSettings> {
-    let row = crate::db::domains::find(tx, id).await?.ok_or(Error::NotFound)?;
-    Ok(row.protocols)
+/// What a tenant says, and what holds for its mailboxes where they and their domains say nothing.
+pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Result<Protocols> {
+    let mut tx = control.db.read().await?;
+    let tenant = tenants::reach(&mut tx, caller, id).await?;
+    let above = levels::above(&mut tx, &tenant.path).await?;
+    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above }, &[]);
+    Ok(Protocols { effective, settings: tenant.protocols.into(), etag: tenant.revision })
+}
+
+/// What a plan says, and what comes of it where nobody else says anything.
+pub async fn of_plan(control: &Control, caller: &Caller, id: PlanId) -> Result<Protocols> {
+    let mut tx = control.db.read().await?;
+    let plan = plans::see(&mut tx, caller, id).await?;
+    let (settings, etag) = (plan.protocols.clone().into(), plan.revision);
+    let level = TenantLevel {
+        id: plan.tenant,
+        path: plan.path.clone(),
+        kind: crate::model::TenantKind::Customer,
+        protocols: ProtocolSettings::default(),
+        plan: Some(plan),
+    };
+    let above = Above(vec![level]);
+    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above }, &[]);
+    Ok(Protocols { settings, effective, etag })
 }
 
 /// Changes what a mailbox says.
@@ -145,21 +239,19 @@ pub async fn patch_mailbox(
     let mut mailbox = mailboxes::reach(change.tx(), caller, id).await?;
     super::change::check_unchanged(expected, mailbox.revision)?;
     let now = change.now();
-    let domain = domain_settings(change.tx(), mailbox.domain).await?;
-    let suspended = in_force(change.tx(), id, mailbox.domain, now).await?;
-    let before = ProtocolsView::from(mailbox.protocols);
-    let held = effective::resolve(&domain, Some(&mailbox.protocols), &suspended);
-    patch.apply(&mut mailbox.protocols)?;
+    let (before, path) = (ProtocolsView::from(mailbox.protocols.clone()), mailbox.path.clone());
+    let held = explain_mailbox(change.tx(), mailbox.clone(), now).await?.effective;
+    patch.apply("", &mut mailbox.protocols)?;
+    patch.check_allowed(change.tx(), "", &path).await?;
     mailbox.revision = change.revision();
     mailbox_rows::update(change.tx(), &mailbox).await?;
-    let effective = effective::resolve(&domain, Some(&mailbox.protocols), &suspended);
-    let after = Protocols { settings: mailbox.protocols.into(), effective, etag: mailbox.revision };
+    let after = explain_mailbox(change.tx(), mailbox, now).await?;
     let record = Record {
         object: id.to_string(),
-        path: mailbox.path,
+        path,
         before: super::change::view(&before),
         after: super::change::view(&after.settings),
-        touches: [Touch::Mailbox(id)].into_iter().chain(closes(&held, &effective)).collect(),
+        touches: [Touch::Mailbox(id)].into_iter().chain(closes(&held, &after.effective)).collect(),
     };
     Ok((after, change.commit(record).await?))
 }
@@ -172,6 +264,38 @@ pub async fn patch_domain(
     patch: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Protocols, Revision)> {
-    let (domain, effective, revision) = domains::change_protocols(control, caller, id, patch, expected).await?;
+    let (domain, effective, revision) = domains::change_protocols(control, caller, id, "", patch, expected).await?;
     Ok((Protocols { settings: domain.protocols, effective, etag: domain.etag }, revision))
+}
+
+/// Changes what a tenant says.
+pub async fn patch_tenant(
+    control: &Control,
+    caller: &Caller,
+    id: TenantId,
+    patch: ProtocolsPatch,
+    expected: Option<i64>,
+) -> Result<(Protocols, Revision)> {
+    let patch = TenantPatch { protocols: patch, ..TenantPatch::default() };
+    let (tenant, revision) = tenants::update(control, caller, id, patch, expected).await?;
+    let mut after = of_tenant(control, caller, id).await?;
+    after.settings = tenant.protocols;
+    after.etag = tenant.etag;
+    Ok((after, revision))
+}
+
+/// Changes what a plan says.
+pub async fn patch_plan(
+    control: &Control,
+    caller: &Caller,
+    id: PlanId,
+    patch: ProtocolsPatch,
+    expected: Option<i64>,
+) -> Result<(Protocols, Revision)> {
+    let patch = PlanPatch { protocols: patch, ..PlanPatch::default() };
+    let (plan, revision) = plans::update(control, caller, id, patch, expected).await?;
+    let mut after = of_plan(control, caller, id).await?;
+    after.settings = plan.protocols;
+    after.etag = plan.etag;
+    Ok((after, revision))
 }

@@ -1,12 +1,15 @@
 //! Tenants: resellers and customers as a tree under the operator.
 
 use super::change::{check_unchanged, in_use, view};
+use super::limits::check_seller;
 use super::passwords::check_name;
+use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result};
-use crate::db::Tx;
+use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self as rows, TenantRow};
-use crate::model::ids::TenantId;
-use crate::model::{Revision, Role, TenantKind, Timestamp, Touch};
+use crate::db::{Tx, counts, plans as plan_rows};
+use crate::model::ids::{PlanId, TenantId};
+use crate::model::{Protocol, Revision, Role, TenantKind, Timestamp, Touch};
 
 /// A tenant as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -20,6 +23,10 @@ pub struct Tenant {
     /// Its name.
     #[schema(example = "Example Hosting")]
     pub name: String,
+    /// What it bought: its limits and defaults. Without one it has no limits but those above it.
+    pub plan: Option<PlanId>,
+    /// What it says about protocols; domains that say `inherit` take it.
+    pub protocols: ProtocolsView,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -35,6 +42,8 @@ impl From<TenantRow> for Tenant {
             parent: row.parent,
             kind: row.kind,
             name: row.name,
+            plan: row.plan,
+            protocols: row.protocols.into(),
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
@@ -50,6 +59,21 @@ pub struct NewTenant {
     pub kind: TenantKind,
     /// The tenant above; the caller's own when none is named.
     pub parent: Option<TenantId>,
+    /// What it buys.
+    pub plan: Option<PlanId>,
+    /// What it says about protocols.
+    pub protocols: ProtocolsPatch,
+}
+
+/// A change of a tenant: what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct TenantPatch {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another plan; `Some(None)` takes it away.
+    pub plan: Option<Option<PlanId>>,
+    /// What it says about protocols.
+    pub protocols: ProtocolsPatch,
 }
 
 /// A tenant that the caller reaches.
@@ -69,10 +93,23 @@ fn check(name: &str) -> Result<()> {
     error.map_or(Ok(()), |error| Err(Error::Invalid(vec![error])))
 }
 
+/// Refuses a plan that the caller does not reach, or that does not stand above the tenant.
+async fn check_plan(tx: &mut Tx, caller: &Caller, path: &str, plan: Option<PlanId>) -> Result<()> {
+    let Some(plan) = plan else { return Ok(()) };
+    let found = plan_rows::find(tx, plan).await?.filter(|row| caller.reach(&row.path).is_ok());
+    match found {
+        Some(row) if path.starts_with(&row.path) && path != row.path => Ok(()),
+        // Whether another tenant sells it is not ours to tell.
+        _ => Err(Error::field("/plan", "unknown_plan", "is no plan that you or a tenant between sells")),
+    }
+}
+
 /// Creates a tenant below one that the caller reaches.
 pub async fn create(control: &Control, caller: &Caller, new: NewTenant) -> Result<(Tenant, Revision)> {
     caller.may_administer()?;
     check(&new.name)?;
+    let mut protocols = ProtocolSettings::default();
+    new.protocols.apply("/protocols", &mut protocols)?;
     let mut change = control.begin(caller, "create_tenant").await?;
     let parent = reach(change.tx(), caller, new.parent.unwrap_or(caller.tenant)).await?;
     match (parent.kind, new.kind) {
@@ -94,10 +131,16 @@ pub async fn create(control: &Control, caller: &Caller, new: NewTenant) -> Resul
         path: path_of(&parent.path, id),
         kind: new.kind,
         name: new.name,
+        plan: new.plan,
+        protocols,
         created_at: change.now(),
         revision: change.revision(),
     };
+    check_plan(change.tx(), caller, &row.path, row.plan).await?;
     rows::insert(change.tx(), &row).await?;
+    counts::insert(change.tx(), id).await?;
+    new.protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
+    check_seller(change.tx(), caller, parent.id).await?;
     let path = row.path.clone();
     let tenant = Tenant::from(row);
     let record =
@@ -123,33 +166,43 @@ pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Resu
     Ok(Paged::new(rows, page, |row| row.id.0, Tenant::from))
 }
 
-/// Renames a tenant.
+/// Changes a tenant: its name, its say about protocols, and, from above, its plan.
 pub async fn update(
     control: &Control,
     caller: &Caller,
     id: TenantId,
-    name: Option<String>,
+    patch: TenantPatch,
     expected: Option<i64>,
 ) -> Result<(Tenant, Revision)> {
     caller.may_administer()?;
-    if let Some(name) = &name {
+    if let Some(name) = &patch.name {
         check(name)?;
     }
     let mut change = control.begin(caller, "update_tenant").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
     let mut after = before.clone();
-    after.name = name.unwrap_or(after.name);
+    after.name = patch.name.unwrap_or(after.name);
     after.revision = change.revision();
-    rows::rename(change.tx(), id, &after.name, after.revision).await?;
+    patch.protocols.apply("/protocols", &mut after.protocols)?;
+    if let Some(plan) = patch.plan {
+        if before.id == caller.tenant {
+            return Err(Error::NotAllowed("a tenant's plan is chosen above it"));
+        }
+        check_plan(change.tx(), caller, &before.path, plan).await?;
+        after.plan = plan;
+    }
+    rows::update(change.tx(), &after).await?;
+    patch.protocols.check_allowed(change.tx(), "/protocols", &before.path).await?;
+    if let (true, Some(parent)) = (after.plan != before.plan, before.parent) {
+        check_seller(change.tx(), caller, parent).await?;
+    }
+    let restricts =
+        |protocol: &Protocol| before.plan != after.plan || before.protocols.says_otherwise(&after.protocols, *protocol);
+    let closes = Protocol::ALL.iter().filter(|protocol| restricts(protocol)).map(|protocol| Touch::Closes(*protocol));
+    let touches = std::iter::once(Touch::Tenant(id)).chain(closes).collect();
     let (path, before, after) = (before.path.clone(), Tenant::from(before), Tenant::from(after));
-    let record = Record {
-        object: id.to_string(),
-        path,
-        before: view(&before),
-        after: view(&after),
-        touches: vec![Touch::Tenant(id)],
-    };
+    let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
     Ok((after, change.commit(record).await?))
 }
 
@@ -162,7 +215,8 @@ pub async fn delete(control: &Control, caller: &Caller, id: TenantId, expected: 
     if before.id == caller.tenant || (caller.role == Role::Customer) {
         return Err(Error::NotAllowed("a tenant cannot delete itself"));
     }
-    let refused = |e| in_use(e, "the tenant still has tenants, users, keys or domains: delete them first");
+    let refused = |e| in_use(e, "the tenant still has tenants, users, keys, plans or domains: delete them first");
+    counts::delete(change.tx(), id).await?;
     rows::delete(change.tx(), id).await.map_err(refused)?;
     let path = before.path.clone();
     let record = Record {

@@ -1,31 +1,10 @@
 //! Rows of `domains`.
 
-use super::{DbError, Page, Result, Row, Tx};
-use crate::model::access::OnDelete;
+pub use super::protocols::ProtocolSettings;
+use super::protocols::{protocol_args, read_protocols};
+use super::{Page, Result, Row, Tx};
+use crate::model::DomainName;
 use crate::model::ids::{DomainId, TenantId};
-use crate::model::{DomainName, ProtocolState};
-
-/// What a domain or a mailbox says about protocols; it takes the rest from above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProtocolSettings {
-    /// IMAP.
-    pub imap: ProtocolState,
-    /// POP3.
-    pub pop3: ProtocolState,
-    /// Submission.
-    pub submission: ProtocolState,
-    /// What POP3's DELE does; none inherits.
-    pub pop3_on_delete: Option<OnDelete>,
-    /// Days after retrieval; none inherits, 0 never.
-    pub pop3_expire_days: Option<u16>,
-}
-
-impl Default for ProtocolSettings {
-    fn default() -> Self {
-        let inherit = ProtocolState::Inherit;
-        Self { imap: inherit, pop3: inherit, submission: inherit, pop3_on_delete: None, pop3_expire_days: None }
-    }
-}
 
 /// A domain.
 #[derive(Debug, Clone)]
@@ -46,33 +25,6 @@ pub struct DomainRow {
     pub revision: i64,
 }
 
-/// Five columns from `at` on: imap, pop3, submission, pop3_on_delete, pop3_expire_days.
-pub(super) fn read_protocols(row: &Row, at: usize) -> Result<ProtocolSettings> {
-    let on_delete: String = row.get(at + 3)?;
-    let on_delete = match on_delete.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|_| DbError::Damaged(text.to_owned()))?),
-    };
-    Ok(ProtocolSettings {
-        imap: row.parse(at)?,
-        pop3: row.parse(at + 1)?,
-        submission: row.parse(at + 2)?,
-        pop3_on_delete: on_delete,
-        pop3_expire_days: row.get::<Option<i64>>(at + 4)?.map(|days| u16::try_from(days).unwrap_or(u16::MAX)),
-    })
-}
-
-/// The same five columns as parameters.
-pub(super) fn protocol_args(protocols: &ProtocolSettings) -> [super::Arg; 5] {
-    [
-        protocols.imap.as_str().into(),
-        protocols.pop3.as_str().into(),
-        protocols.submission.as_str().into(),
-        protocols.pop3_on_delete.map_or("", OnDelete::as_str).into(),
-        protocols.pop3_expire_days.map(i64::from).into(),
-    ]
-}
-
 fn read(row: &Row) -> Result<DomainRow> {
     Ok(DomainRow {
         id: DomainId(row.get(0)?),
@@ -80,28 +32,28 @@ fn read(row: &Row) -> Result<DomainRow> {
         path: row.get(2)?,
         name: row.parse(3)?,
         protocols: read_protocols(row, 4)?,
-        created_at: row.get(9)?,
-        revision: row.get(10)?,
+        created_at: row.get(10)?,
+        revision: row.get(11)?,
     })
 }
 
 /// A domain by id.
 pub async fn find(tx: &mut Tx, id: DomainId) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A domain by name.
 pub async fn find_by_name(tx: &mut Tx, name: &DomainName) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.name = $1";
     tx.one(SQL, &[name.as_str().into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Domains of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND d.id > $3 ORDER BY d.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -110,8 +62,8 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<DomainRow>>
 
 /// Adds a domain.
 pub async fn insert(tx: &mut Tx, domain: &DomainRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO domains (id, tenant_id, name, imap, pop3, submission, pop3_on_delete, pop3_expire_days, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO domains (id, tenant_id, name, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let mut args = vec![domain.id.0.into(), domain.tenant.0.into(), domain.name.as_str().into()];
     args.extend(protocol_args(&domain.protocols));
     args.extend([domain.created_at.into(), domain.revision.into()]);
@@ -120,7 +72,7 @@ pub async fn insert(tx: &mut Tx, domain: &DomainRow) -> Result<()> {
 
 /// Writes its say about protocols.
 pub async fn set_protocols(tx: &mut Tx, id: DomainId, protocols: &ProtocolSettings, revision: i64) -> Result<()> {
-    const SQL: &str = "UPDATE domains SET imap = $2, pop3 = $3, submission = $4, pop3_on_delete = $5, pop3_expire_days = $6, revision = $7 WHERE id = $1";
+    const SQL: &str = "UPDATE domains SET imap = $2, pop3 = $3, submission = $4, pop3_on_delete = $5, pop3_expire_days = $6, restrictions = $7, revision = $8 WHERE id = $1";
     let mut args = vec![id.0.into()];
     args.extend(protocol_args(protocols));
     args.push(revision.into());

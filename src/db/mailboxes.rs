@@ -1,6 +1,6 @@
 //! Rows of `mailboxes`.
 
-use super::domains::{ProtocolSettings, protocol_args, read_protocols};
+use super::protocols::{ProtocolSettings, protocol_args, read_protocols};
 use super::{Page, Result, Row, Tx};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{EmailAddress, Quota};
@@ -47,8 +47,8 @@ fn read(row: &Row) -> Result<MailboxRow> {
         password_epoch: row.get(7)?,
         quota: Quota { bytes: limit(row.get(8)?), messages: limit(row.get(9)?) },
         protocols: read_protocols(row, 10)?,
-        created_at: row.get(15)?,
-        revision: row.get(16)?,
+        created_at: row.get(16)?,
+        revision: row.get(17)?,
     })
 }
 
@@ -59,7 +59,7 @@ fn limit(value: Option<u64>) -> super::Arg {
 /// A mailbox by id.
 pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
@@ -67,7 +67,7 @@ pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
 /// A mailbox by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1";
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
@@ -75,7 +75,7 @@ pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
 /// Mailboxes of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND m.id > $3 ORDER BY m.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -85,7 +85,7 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>
 /// Mailboxes of one domain, by id.
 pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
          WHERE m.domain_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
     tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
@@ -94,8 +94,8 @@ pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result
 /// Adds a mailbox (its address is taken in `addresses`).
 pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "INSERT INTO mailboxes (id, domain_id, tenant_id, address, address_key, name, password_hash, password_epoch, quota_bytes, quota_messages, \
-         imap, pop3, submission, pop3_on_delete, pop3_expire_days, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -117,7 +117,7 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
 pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "UPDATE mailboxes SET domain_id = $2, tenant_id = $3, address = $4, address_key = $5, name = $6, password_hash = $7, \
          password_epoch = $8, quota_bytes = $9, quota_messages = $10, imap = $11, pop3 = $12, submission = $13, pop3_on_delete = $14, \
-         pop3_expire_days = $15, revision = $16 WHERE id = $1";
+         pop3_expire_days = $15, restrictions = $16, revision = $17 WHERE id = $1";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -141,10 +141,15 @@ pub async fn rehash(tx: &mut Tx, id: MailboxId, epoch: i64, hash: &str) -> Resul
     tx.execute(SQL, &[id.0.into(), epoch.into(), hash.into()]).await.map(drop)
 }
 
-/// Mailboxes whose POP3 policy (their own or their domain's) may expire mail, by id.
+/// Mailboxes whose POP3 policy, at whichever level, may expire mail, by id. Tenants stand three deep.
 pub async fn with_expiry(tx: &mut Tx, page: Page) -> Result<Vec<MailboxId>> {
     const SQL: &str = "SELECT m.id FROM mailboxes m JOIN domains d ON d.id = m.domain_id \
-         WHERE COALESCE(m.pop3_expire_days, d.pop3_expire_days, 0) > 0 AND m.id > $1 ORDER BY m.id LIMIT $2";
+         JOIN tenants t ON t.id = m.tenant_id LEFT JOIN plans p ON p.id = t.plan_id \
+         LEFT JOIN tenants t2 ON t2.id = t.parent_id LEFT JOIN plans p2 ON p2.id = t2.plan_id \
+         LEFT JOIN tenants t3 ON t3.id = t2.parent_id LEFT JOIN plans p3 ON p3.id = t3.plan_id \
+         WHERE COALESCE(m.pop3_expire_days, d.pop3_expire_days, t.pop3_expire_days, p.pop3_expire_days, \
+         t2.pop3_expire_days, p2.pop3_expire_days, t3.pop3_expire_days, p3.pop3_expire_days, 0) > 0 \
+         AND m.id > $1 ORDER BY m.id LIMIT $2";
     tx.all(SQL, &[page.after.into(), page.fetch()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
 }
 

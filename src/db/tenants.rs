@@ -1,8 +1,9 @@
 //! Rows of `tenants`: the tree under the operator.
 
+use super::protocols::{ProtocolSettings, protocol_args, read_protocols};
 use super::{Page, Result, Row, Tx};
 use crate::model::TenantKind;
-use crate::model::ids::TenantId;
+use crate::model::ids::{PlanId, TenantId};
 
 /// A tenant.
 #[derive(Debug, Clone)]
@@ -17,6 +18,10 @@ pub struct TenantRow {
     pub kind: TenantKind,
     /// Its name.
     pub name: String,
+    /// What it bought, if that has a name.
+    pub plan: Option<PlanId>,
+    /// Its say about protocols.
+    pub protocols: ProtocolSettings,
     /// Unix milliseconds.
     pub created_at: i64,
     /// The revision that last wrote it.
@@ -30,8 +35,10 @@ fn read(row: &Row) -> Result<TenantRow> {
         path: row.get(2)?,
         kind: row.parse(3)?,
         name: row.get(4)?,
-        created_at: row.get(5)?,
-        revision: row.get(6)?,
+        plan: row.get::<Option<i64>>(5)?.map(PlanId),
+        protocols: read_protocols(row, 6)?,
+        created_at: row.get(12)?,
+        revision: row.get(13)?,
     })
 }
 
@@ -42,20 +49,19 @@ pub(super) fn path_end(path: &str) -> String {
 
 /// A tenant by its id.
 pub async fn find(tx: &mut Tx, id: TenantId) -> Result<Option<TenantRow>> {
-    const SQL: &str = "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants WHERE id = $1";
+    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants WHERE id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// The operator's root, if the database has been set up.
 pub async fn root(tx: &mut Tx) -> Result<Option<TenantRow>> {
-    const SQL: &str =
-        "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants WHERE parent_id IS NULL";
+    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants WHERE parent_id IS NULL";
     tx.one(SQL, &[]).await?.as_ref().map(read).transpose()
 }
 
 /// Tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<TenantRow>> {
-    const SQL: &str = "SELECT id, parent_id, path, kind, name, created_at, revision FROM tenants \
+    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants \
          WHERE path >= $1 AND path < $2 AND id > $3 ORDER BY id LIMIT $4";
     let args = [path.into(), path_end(path).into(), page.after.into(), page.fetch()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
@@ -63,27 +69,38 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<TenantRow>>
 
 /// Adds a tenant.
 pub async fn insert(tx: &mut Tx, tenant: &TenantRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO tenants (id, parent_id, path, kind, name, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let args = [
+    const SQL: &str = "INSERT INTO tenants (id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let mut args = vec![
         tenant.id.0.into(),
         tenant.parent.map(|p| p.0).into(),
         tenant.path.as_str().into(),
         tenant.kind.as_str().into(),
         tenant.name.as_str().into(),
-        tenant.created_at.into(),
-        tenant.revision.into(),
+        tenant.plan.map(|p| p.0).into(),
     ];
+    args.extend(protocol_args(&tenant.protocols));
+    args.extend([tenant.created_at.into(), tenant.revision.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
 
-/// Gives it another name.
-pub async fn rename(tx: &mut Tx, id: TenantId, name: &str, revision: i64) -> Result<()> {
-    const SQL: &str = "UPDATE tenants SET name = $2, revision = $3 WHERE id = $1";
-    tx.execute(SQL, &[id.0.into(), name.into(), revision.into()]).await.map(drop)
+/// Writes what may change of it.
+pub async fn update(tx: &mut Tx, tenant: &TenantRow) -> Result<()> {
+    const SQL: &str = "UPDATE tenants SET name = $2, plan_id = $3, imap = $4, pop3 = $5, submission = $6, pop3_on_delete = $7, \
+         pop3_expire_days = $8, restrictions = $9, revision = $10 WHERE id = $1";
+    let mut args = vec![tenant.id.0.into(), tenant.name.as_str().into(), tenant.plan.map(|p| p.0).into()];
+    args.extend(protocol_args(&tenant.protocols));
+    args.push(tenant.revision.into());
+    tx.execute(SQL, &args).await.map(drop)
 }
 
-/// Removes it; `Referred` while it has tenants, domains, users or keys.
+/// The tenants right above those that have a plan.
+pub async fn sellers_of(tx: &mut Tx, plan: PlanId) -> Result<Vec<TenantId>> {
+    const SQL: &str = "SELECT DISTINCT parent_id FROM tenants WHERE plan_id = $1 AND parent_id IS NOT NULL";
+    tx.all(SQL, &[plan.0.into()]).await?.iter().map(|row| row.get(0).map(TenantId)).collect()
+}
+
+/// Removes it; `Referred` while it has tenants, domains, users, keys or plans.
 pub async fn delete(tx: &mut Tx, id: TenantId) -> Result<()> {
     tx.execute("DELETE FROM tenants WHERE id = $1", &[id.0.into()]).await.map(drop)
 }

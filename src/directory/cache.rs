@@ -1,11 +1,11 @@
 //! Mailboxes that are in use, and which of them a revision has made void.
 //!
 //! Nothing is dropped when configuration changes: an entry knows the revision it was read at and
-//! is void when its mailbox or domain was touched later. Invariant: the memory of touches and of
+//! is void when its mailbox, its domain, or a tenant or plan above was touched later. Invariant: the memory of touches and of
 //! entries is bounded, and a read that raced with a change never stays.
 
 use super::MailboxConfig;
-use crate::model::ids::{DomainId, MailboxId};
+use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
 use crate::model::{Revision, Touch};
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -31,6 +31,8 @@ struct Touched {
     floor: Revision,
     mailboxes: HashMap<MailboxId, Revision>,
     domains: HashMap<DomainId, Revision>,
+    tenants: HashMap<TenantId, Revision>,
+    plans: HashMap<PlanId, Revision>,
 }
 
 impl Cache {
@@ -72,6 +74,8 @@ impl Cache {
         config.as_of >= touched.floor
             && since(touched.mailboxes.get(&config.id))
             && since(touched.domains.get(&config.domain))
+            && config.above.tenants.iter().all(|id| since(touched.tenants.get(id)))
+            && config.above.plans.iter().all(|id| since(touched.plans.get(id)))
     }
 
     /// Makes void what a revision touches.
@@ -85,11 +89,18 @@ impl Cache {
                 Touch::Domain(id) => {
                     touched.domains.insert(*id, revision);
                 }
+                Touch::Tenant(id) => {
+                    touched.tenants.insert(*id, revision);
+                }
+                Touch::Plan(id) => {
+                    touched.plans.insert(*id, revision);
+                }
                 // Nothing of these is kept here: they are read when they are asked for.
-                Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
+                Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
             }
         }
-        if touched.mailboxes.len() + touched.domains.len() > TOUCHES {
+        let remembered = touched.mailboxes.len() + touched.domains.len() + touched.tenants.len() + touched.plans.len();
+        if remembered > TOUCHES {
             *touched = Touched { floor: revision, ..Touched::default() };
         }
     }

@@ -175,6 +175,9 @@ async fn apply(
     for (mailbox, sessions) in concerned(inner, touches) {
         let now = inner.mailbox(mailbox).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
+            if let Some(now) = &now {
+                session.stands_below(&now.above);
+            }
             match verdict(session, now.as_deref()) {
                 Some(reason) if !session.end(reason) => {}
                 Some(_) if closes(session) => effect.sessions_closed += 1,
@@ -212,7 +215,9 @@ fn concerned(inner: &Inner, touches: &[Touch]) -> HashMap<MailboxId, Vec<Arc<Ent
         match touch {
             Touch::Mailbox(id) => concerned.extend([(*id, inner.registry.of_mailbox(*id))]),
             Touch::Domain(id) => concerned.extend(inner.registry.of_domain(*id)),
-            Touch::Tenant(_) | Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
+            Touch::Tenant(id) => concerned.extend(inner.registry.below(|above| above.tenants.contains(id))),
+            Touch::Plan(id) => concerned.extend(inner.registry.below(|above| above.plans.contains(id))),
+            Touch::Alias(_) | Touch::User(_) | Touch::Key(_) | Touch::Closes(_) => {}
         }
     }
     concerned.retain(|_, sessions| !sessions.is_empty());
@@ -229,9 +234,11 @@ pub(super) fn verdict(session: &Entry, now: Option<&MailboxConfig>) -> Option<En
         return Some(EndReason::PasswordChanged);
     }
     let access = now.access(session.protocol);
-    match (access.allowed, access.source) {
-        (true, _) => None,
-        (false, SettingLevel::Suspension) => Some(EndReason::Suspended),
-        (false, _) => Some(EndReason::ProtocolDisabled),
+    if session.is_admitted(access) {
+        return None;
+    }
+    match access.source {
+        SettingLevel::Suspension if !access.allowed => Some(EndReason::Suspended),
+        _ => Some(EndReason::ProtocolDisabled),
     }
 }

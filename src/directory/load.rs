@@ -1,19 +1,20 @@
 //! Reading configuration as the mail services want it: settings resolved, one moment of the database.
 
-use super::{Access, DirectoryError, MailboxConfig};
+use super::{Above, Access, DirectoryError, MailboxConfig};
 use crate::db::addresses::{self, Addressee};
-use crate::db::effective::{self, EffectiveAccess};
+use crate::db::effective::{self, EffectiveAccess, Said};
 use crate::db::mailboxes::{self, MailboxRow};
-use crate::db::{Db, Tx, aliases, domains, revisions, suspensions};
+use crate::db::{Db, Tx, aliases, domains, levels, revisions, suspensions};
 use crate::model::ids::MailboxId;
 use crate::model::{DomainName, Revision};
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, DirectoryError>;
 
 /// What an address stands for.
 pub(super) enum Found {
     /// A mailbox.
-    Mailbox(MailboxConfig),
+    Mailbox(Box<MailboxConfig>),
     /// An alias with its targets.
     Alias(Vec<crate::model::EmailAddress>),
 }
@@ -48,7 +49,7 @@ pub(super) async fn address(db: &Db, key: &str, now: i64) -> Result<Option<Found
     let mut tx = db.read().await?;
     match addresses::find(&mut tx, key).await? {
         Some(Addressee::Mailbox(id)) => match mailboxes::find(&mut tx, id).await? {
-            Some(row) => resolve(&mut tx, row, now).await.map(|config| Some(Found::Mailbox(config))),
+            Some(row) => resolve(&mut tx, row, now).await.map(|config| Some(Found::Mailbox(Box::new(config)))),
             None => Ok(None),
         },
         Some(Addressee::Alias(id)) => Ok(aliases::find(&mut tx, id).await?.map(|alias| Found::Alias(alias.targets))),
@@ -66,20 +67,34 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
         domains::find(tx, row.domain).await?.ok_or_else(|| DirectoryError("a mailbox has no domain".into()))?;
     let suspended = suspensions::in_force(tx, row.id, row.domain, now).await?;
     let scopes: Vec<_> = suspended.iter().map(|(scope, _)| *scope).collect();
-    let effective = effective::resolve(&domain.protocols, Some(&row.protocols), &scopes);
-    let access = |a: EffectiveAccess| Access { allowed: a.enabled, source: a.source };
+    let above = levels::above(tx, &row.path).await?;
+    let said = Said { mailbox: Some(&row.protocols), domain: Some(&domain.protocols), above: &above };
+    let effective = effective::resolve(said, &scopes);
+    let (pop3_policy, may_send) = (effective.policy(), effective.submission.enabled);
+    let access = |a: EffectiveAccess| Access {
+        allowed: a.enabled,
+        source: a.source,
+        tls_only: a.tls_only,
+        allow_from: a.allow_from.into(),
+    };
+    let quota = above.quota(row.quota).quota();
+    let above = Above {
+        tenants: above.0.iter().map(|tenant| tenant.id).collect(),
+        plans: above.plans().map(|plan| plan.id).collect(),
+    };
     Ok(MailboxConfig {
         id: row.id,
         domain: row.domain,
         tenant: row.tenant,
+        above: Arc::new(above),
         address: row.address,
         password_hash: row.password_hash.map(Into::into),
         password_epoch: row.password_epoch,
-        quota: row.quota,
+        quota,
         access: [access(effective.imap), access(effective.pop3), access(effective.submission)],
-        pop3_policy: effective.policy(),
+        pop3_policy,
         may_receive: effective.receiving.enabled,
-        may_send: effective.submission.enabled,
+        may_send,
         as_of: revisions::newest(tx).await?,
         valid_until: suspended.iter().filter_map(|(_, until)| *until).min(),
     })

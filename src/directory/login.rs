@@ -2,7 +2,7 @@
 //!
 //! Invariant: unknown, wrong and disabled get the same error after the same work.
 
-use super::{Directory, Inner, MailboxConfig};
+use super::{Access, Directory, Inner, MailboxConfig};
 use crate::auth::passwords::is_imported;
 use crate::auth::{Passwords, Throttle};
 use crate::db::logins::LoginRow;
@@ -73,7 +73,7 @@ impl Login {
         (login, Notes { received, directory })
     }
 
-    /// Verifies a name (an address) and password for a protocol from a network address.
+    /// Verifies a name (an address) and password for a protocol from a network address, with or without TLS.
     ///
     /// # Errors
     /// See [`LoginError`]; the reason of a refusal is in the log alone.
@@ -81,6 +81,7 @@ impl Login {
         &self,
         protocol: Protocol,
         peer: IpAddr,
+        tls: bool,
         name: &str,
         password: &[u8],
     ) -> Result<Arc<MailboxConfig>, LoginError> {
@@ -104,7 +105,7 @@ impl Login {
             }
         };
         match mailbox.filter(|_| right) {
-            Some(mailbox) if mailbox.access(protocol).allowed => {
+            Some(mailbox) if mailbox.access(protocol).admits(peer, tls) => {
                 attempt.succeeded();
                 self.note(&mailbox, protocol, peer, now);
                 Ok(mailbox)
@@ -112,8 +113,8 @@ impl Login {
             Some(mailbox) => {
                 // The password was right: no guess, so it does not count as one.
                 attempt.forgiven();
-                let source = mailbox.access(protocol).source;
-                tracing::info!(%protocol, %peer, mailbox = subject, because = %source, "login refused: protocol is off");
+                let because = because(mailbox.access(protocol), tls);
+                tracing::info!(%protocol, %peer, mailbox = subject, because, "login refused");
                 Err(LoginError::Refused)
             }
             None => {
@@ -179,6 +180,15 @@ impl Login {
         let row = LoginRow { protocol, at: now, peer: peer.to_canonical().to_string() };
         // Under a flood of logins some are not noted; the last ones will be.
         let _ = self.notes.try_send(Note { mailbox: mailbox.id, row });
+    }
+}
+
+/// Why a right password does not open a protocol, for the log.
+fn because(access: &Access, tls: bool) -> &'static str {
+    match access.allowed {
+        false => access.source.as_str(),
+        true if access.tls_only && !tls => "tls_only",
+        true => "allow_from",
     }
 }
 

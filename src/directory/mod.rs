@@ -18,11 +18,12 @@ pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Tx};
-use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{DomainName, EmailAddress, Pop3Policy, Protocol, Quota, Revision, SettingLevel, Touch};
+use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
+use crate::model::{DomainName, EmailAddress, Network, Pop3Policy, Protocol, Quota, Revision, SettingLevel, Touch};
 use cache::Cache;
 use nodes::Nodes;
 use sessions::Registry;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -48,6 +49,8 @@ pub struct MailboxConfig {
     pub domain: DomainId,
     /// The tenant that owns the domain.
     pub tenant: TenantId,
+    /// That tenant and those above it, with their plans: when one of them changes, this is void.
+    pub above: Arc<Above>,
     /// Its address.
     pub address: EmailAddress,
     /// The stored password hash, with its scheme; `None` when no password is set.
@@ -70,22 +73,46 @@ pub struct MailboxConfig {
     pub valid_until: Option<i64>,
 }
 
+/// What a mailbox inherits from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Above {
+    /// The tenants, nearest first.
+    pub tenants: Vec<TenantId>,
+    /// Their plans.
+    pub plans: Vec<PlanId>,
+}
+
 /// An effective protocol setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// Whether the protocol may be used now.
     pub allowed: bool,
     /// The level that decided.
     pub source: SettingLevel,
+    /// Whether a login needs TLS.
+    pub tls_only: bool,
+    /// The networks a login may come from; an empty list is everywhere.
+    pub allow_from: Arc<[Network]>,
+}
+
+impl Access {
+    /// Whether somebody may come in from here, with or without TLS.
+    pub fn admits(&self, peer: IpAddr, tls: bool) -> bool {
+        self.allowed && (tls || !self.tls_only) && self.is_from_allowed(peer)
+    }
+
+    fn is_from_allowed(&self, peer: IpAddr) -> bool {
+        self.allow_from.is_empty() || self.allow_from.iter().any(|network| network.contains(peer))
+    }
 }
 
 impl MailboxConfig {
     /// The effective setting of one protocol.
-    pub fn access(&self, protocol: Protocol) -> Access {
+    pub fn access(&self, protocol: Protocol) -> &Access {
         match protocol {
-            Protocol::Imap => self.access[0],
-            Protocol::Pop3 => self.access[1],
-            Protocol::Submission => self.access[2],
+            Protocol::Imap => &self.access[0],
+            Protocol::Pop3 => &self.access[1],
+            Protocol::Submission => &self.access[2],
         }
     }
 }

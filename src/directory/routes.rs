@@ -29,7 +29,7 @@ async fn find(inner: &Inner, address: &EmailAddress) -> Result<Option<Target>, D
         return Ok(Some(Target::Mailbox(known)));
     }
     Ok(match load::address(&inner.db, address.key(), now).await? {
-        Some(Found::Mailbox(config)) => inner.remember(Some(config)).await?.map(Target::Mailbox),
+        Some(Found::Mailbox(config)) => inner.remember(Some(*config)).await?.map(Target::Mailbox),
         Some(Found::Alias(targets)) => Some(Target::Alias(targets)),
         None => None,
     })

@@ -4,7 +4,7 @@
 //! configuration no older than what the directory has applied.
 
 use super::feed::verdict;
-use super::{DirectoryError, Inner, MailboxConfig};
+use super::{Above, Access, DirectoryError, Inner, MailboxConfig};
 use crate::model::ids::{DomainId, MailboxId, SessionId};
 use crate::model::{Protocol, Touch, bounds};
 use parking_lot::Mutex;
@@ -117,6 +117,7 @@ impl Sessions {
             id: SessionId(self.inner.registry.next_id(now)),
             mailbox: mailbox.id,
             domain: mailbox.domain,
+            above: Mutex::new(mailbox.above.clone()),
             address_key: mailbox.address.key().into(),
             password_epoch: mailbox.password_epoch,
             protocol,
@@ -133,6 +134,9 @@ impl Sessions {
         let guard = SessionGuard { entry, inner: self.inner.clone() };
         // The feed looks at registered sessions alone; what it applied before that is seen here.
         let newest = self.inner.mailbox(guard.entry.mailbox).await?;
+        if let Some(newest) = &newest {
+            guard.entry.stands_below(&newest.above);
+        }
         match verdict(&guard.entry, newest.as_deref()) {
             Some(reason) => Err(OpenError::Denied(reason)),
             None => Ok(guard),
@@ -203,6 +207,13 @@ impl Registry {
         let of_domain = |own: &&Vec<Arc<Entry>>| own.iter().any(|entry| entry.domain == domain);
         sessions.iter().filter(|(_, own)| of_domain(own)).map(|(id, own)| (*id, own.clone())).collect()
     }
+
+    /// The sessions of mailboxes that inherit from something, by mailbox.
+    pub fn below(&self, inherits: impl Fn(&Above) -> bool) -> HashMap<MailboxId, Vec<Arc<Entry>>> {
+        let sessions = self.sessions.lock();
+        let concerned = |own: &&Vec<Arc<Entry>>| own.iter().any(|entry| inherits(&entry.above.lock()));
+        sessions.iter().filter(|(_, own)| concerned(own)).map(|(id, own)| (*id, own.clone())).collect()
+    }
 }
 
 /// One session in the registry.
@@ -210,6 +221,8 @@ pub(super) struct Entry {
     id: SessionId,
     mailbox: MailboxId,
     domain: DomainId,
+    /// What its mailbox inherited from when it was last looked at.
+    above: Mutex<Arc<Above>>,
     /// The address it signed in to: a rename ends it.
     pub address_key: Box<str>,
     /// The password it signed in with: another one ends it.
@@ -236,8 +249,20 @@ impl Entry {
         match touch {
             Touch::Mailbox(id) => *id == self.mailbox,
             Touch::Domain(id) => *id == self.domain,
+            Touch::Tenant(id) => self.above.lock().tenants.contains(id),
+            Touch::Plan(id) => self.above.lock().plans.contains(id),
             _ => false,
         }
+    }
+
+    /// Notes what its mailbox inherits from now.
+    pub fn stands_below(&self, above: &Arc<Above>) {
+        *self.above.lock() = above.clone();
+    }
+
+    /// Whether it may go on, from where it comes and as it came.
+    pub fn is_admitted(&self, access: &Access) -> bool {
+        access.admits(self.peer.ip(), self.tls)
     }
 
     /// Whether it has been told to end.

@@ -53,13 +53,14 @@ pub async fn sign_in(
     credentials: &Credentials,
 ) -> Result<Arc<MailboxConfig>, SignInError> {
     let peer = conn.peer();
-    let checked = services.login.password(protocol, peer.ip(), &credentials.name, &credentials.password).await;
+    let tls = conn.is_tls();
+    let checked = services.login.password(protocol, peer.ip(), tls, &credentials.name, &credentials.password).await;
     let mailbox = checked.map_err(|error| match error {
         LoginError::Refused => SignInError::Refused,
         LoginError::Throttled => SignInError::Throttled,
         LoginError::Unavailable => SignInError::Unavailable,
     })?;
-    let opened = services.directory.sessions().open(mailbox.clone(), protocol, peer, conn.is_tls()).await;
+    let opened = services.directory.sessions().open(mailbox.clone(), protocol, peer, tls).await;
     let guard = opened.map_err(|error| match error {
         OpenError::TooMany => SignInError::TooMany,
         OpenError::Denied(reason) => SignInError::Denied(reason),

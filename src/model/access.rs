@@ -1,11 +1,9 @@
 //! Who may come in how: protocols, their tri-state settings, POP3 policy, suspensions.
 //!
-//! These are the words; which level decides is worked out by `directory::effective`.
+//! These are the words; which level decides is worked out by `db::effective`.
 //! Invariant: every enum's text form is the one that API, database and logs share.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// Text that names none of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +13,7 @@ pub struct UnknownWord;
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
 
         // By hand: the derive does not see names that come through a macro.
@@ -41,17 +39,19 @@ macro_rules! words {
                 match self { $($name::$variant => $text,)+ }
             }
         }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
         }
-        impl FromStr for $name {
-            type Err = UnknownWord;
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                match text { $($text => Ok($name::$variant),)+ _ => Err(UnknownWord) }
+        impl std::str::FromStr for $name {
+            type Err = $crate::model::access::UnknownWord;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text { $($text => Ok($name::$variant),)+ _ => Err($crate::model::access::UnknownWord) }
             }
         }
     };
 }
+
+pub(super) use words;
 
 words!(/// A way in to a mailbox.
 Protocol {
@@ -77,6 +77,10 @@ words!(/// The level that decided an effective setting.
 SettingLevel {
     /// Facteur's own default.
     System = "system",
+    /// The plan of the tenant, or of one above it.
+    Plan = "plan",
+    /// The tenant's setting, or that of one above it.
+    Tenant = "tenant",
     /// The domain's setting.
     Domain = "domain",
     /// The mailbox's own setting.

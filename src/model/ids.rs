@@ -80,6 +80,8 @@ macro_rules! id {
 
 id!(/// A reseller or a customer, or the operator at the root.
     TenantId, "ten");
+id!(/// What an operator or reseller sells: limits and defaults.
+    PlanId, "pln");
 id!(/// A person who signs in to the API.
     UserId, "usr");
 id!(/// An API key.

@@ -16,8 +16,10 @@ impl std::fmt::Display for Revision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Touch {
-    /// A tenant's own row.
+    /// A tenant: its plan, settings or existence.
     Tenant(super::ids::TenantId),
+    /// A plan: its limits and defaults.
+    Plan(super::ids::PlanId),
     /// A domain: its settings, suspensions or existence.
     Domain(super::ids::DomainId),
     /// A mailbox: its settings, password, suspensions or existence.

@@ -9,7 +9,7 @@ use facteur::control::mailboxes::{self, Mailbox, NewMailbox};
 use facteur::control::passwords::NewPassword;
 use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::sign_in::SignIn;
-use facteur::control::tenants::{self, NewTenant, Tenant};
+use facteur::control::tenants::{self, NewTenant, Tenant, TenantPatch};
 use facteur::control::{Caller, Control, Error, PageRequest, bootstrap, domains};
 use facteur::db::Db;
 use facteur::directory::{Directory, Login, MailboxConfig};
@@ -118,7 +118,7 @@ impl Bed {
 
     /// A tenant and a caller in it.
     pub async fn tenant(&self, above: &Caller, kind: TenantKind, name: &str) -> (Tenant, Caller) {
-        let new = NewTenant { name: name.into(), kind, parent: None };
+        let new = NewTenant { name: name.into(), kind, parent: None, ..plain_tenant() };
         let (tenant, _) = tenants::create(&self.control, above, new).await.unwrap();
         let caller = self.key(above, Some(tenant.id), false).await;
         (tenant, caller)
@@ -164,6 +164,17 @@ pub fn new_mailbox(at: &str) -> NewMailbox {
         quota: Quota::default(),
         protocols: ProtocolsPatch::default(),
     }
+}
+
+/// A tenant without plan and settings.
+pub fn plain_tenant() -> NewTenant {
+    let (kind, protocols) = (TenantKind::Customer, ProtocolsPatch::default());
+    NewTenant { name: "plain".into(), kind, parent: None, plan: None, protocols }
+}
+
+/// Another name for a tenant.
+pub fn renamed(name: &str) -> TenantPatch {
+    TenantPatch { name: Some(name.into()), ..TenantPatch::default() }
 }
 
 pub fn pop3(state: ProtocolState) -> ProtocolsPatch {

@@ -17,7 +17,7 @@ pub async fn all_refusals_are_alike(bed: Bed) {
     let mailbox = bed.mailbox_with_password(&bed.operator, "a@login.example").await;
     bed.mailbox(&bed.operator, "none@login.example").await;
     let login = async |protocol, name: &str, password: &str| {
-        bed.login.password(protocol, PEER, name, password.as_bytes()).await.map(|config| config.id)
+        bed.login.password(protocol, PEER, true, name, password.as_bytes()).await.map(|config| config.id)
     };
     for protocol in [Protocol::Imap, Protocol::Pop3, Protocol::Submission] {
         assert_eq!(login(protocol, "A@Login.Example", PASSWORD).await, Ok(mailbox.id));
@@ -43,13 +43,13 @@ pub async fn guesses_by_protocols_and_the_api_count_together(bed: Bed) {
     bed.mailbox_with_password(&bed.operator, "a@login.example").await;
     for number in 0..bounds::FAILED_LOGINS_PER_MINUTE {
         if number % 2 == 0 {
-            let refused = bed.login.password(Protocol::Imap, PEER, "a@login.example", b"a guess").await;
+            let refused = bed.login.password(Protocol::Imap, PEER, true, "a@login.example", b"a guess").await;
             assert_eq!(refused.map(drop), Err(LoginError::Refused));
         } else {
             assert!(bed.sign_in.password("a@login.example", "a guess", PEER).await.is_err());
         }
     }
-    let login = || bed.login.password(Protocol::Imap, PEER, "a@login.example", PASSWORD.as_bytes());
+    let login = || bed.login.password(Protocol::Imap, PEER, true, "a@login.example", PASSWORD.as_bytes());
     assert_eq!(login().await.map(drop), Err(LoginError::Throttled));
     bed.clock.set(START + 60_000);
     assert!(login().await.is_ok());
@@ -59,7 +59,7 @@ pub async fn a_new_password_is_not_remembered_as_the_old_one(bed: Bed) {
     bed.domain(&bed.operator, "login.example").await;
     let mailbox = bed.mailbox_with_password(&bed.operator, "a@login.example").await;
     let login = async |password: &str| {
-        bed.login.password(Protocol::Imap, PEER, "a@login.example", password.as_bytes()).await.is_ok()
+        bed.login.password(Protocol::Imap, PEER, true, "a@login.example", password.as_bytes()).await.is_ok()
     };
     assert!(login(PASSWORD).await && login(PASSWORD).await);
     let patch = MailboxPatch { password: clear("another password"), ..MailboxPatch::default() };
@@ -92,7 +92,8 @@ pub async fn an_imported_hash_becomes_one_of_ours(bed: Bed) {
     let new = NewMailbox { password, ..new_mailbox("a@login.example") };
     let (mailbox, _) = mailboxes::create(&bed.control, &bed.operator, new).await.unwrap();
     assert!(is_imported(&stored_hash(&bed, mailbox.id).await));
-    let login = async |password: &[u8]| bed.login.password(Protocol::Imap, PEER, "a@login.example", password).await;
+    let login =
+        async |password: &[u8]| bed.login.password(Protocol::Imap, PEER, true, "a@login.example", password).await;
     assert!(login(b"wrong").await.is_err());
     let config = login(b"secret").await.unwrap();
     eventually(async || !is_imported(&stored_hash(&bed, mailbox.id).await)).await;
@@ -106,14 +107,14 @@ pub async fn an_imported_hash_becomes_one_of_ours(bed: Bed) {
     .await;
     assert!(login(b"secret").await.is_ok() && login(b"wrong").await.is_err());
     let second = bed.second_node().await;
-    assert!(second.login.password(Protocol::Imap, PEER, "a@login.example", b"secret").await.is_ok());
+    assert!(second.login.password(Protocol::Imap, PEER, true, "a@login.example", b"secret").await.is_ok());
 }
 
 pub async fn the_last_login_is_noted(bed: Bed) {
     bed.domain(&bed.operator, "login.example").await;
     let mailbox = bed.mailbox_with_password(&bed.operator, "a@login.example").await;
     let login = async |protocol| {
-        bed.login.password(protocol, PEER, "a@login.example", PASSWORD.as_bytes()).await.unwrap();
+        bed.login.password(protocol, PEER, true, "a@login.example", PASSWORD.as_bytes()).await.unwrap();
     };
     let noted =
         async || -> Vec<LastLogin> { mailboxes::last_logins(&bed.control, &bed.operator, mailbox.id).await.unwrap() };

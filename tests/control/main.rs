@@ -8,6 +8,7 @@ mod bed;
 mod log;
 mod logging_in;
 mod objects;
+mod plans;
 mod sessions;
 mod signing_in;
 mod start;
@@ -64,6 +65,15 @@ on_both! {
         what_is_in_use_is_not_deleted
         aliases_lead_somewhere
         nobody_overwrites_what_he_has_not_seen
+    }
+    plans {
+        editing_a_plan_reaches_what_inherits
+        what_a_plan_does_not_allow_stays_off
+        a_login_comes_as_and_from_where_it_may
+        limits_hold_when_many_create_at_once
+        every_kind_of_limit_is_counted
+        a_reseller_sells_no_more_than_it_has
+        a_plan_is_chosen_above_and_sold_between
     }
     sessions {
         sessions_are_known_while_they_last

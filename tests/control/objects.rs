@@ -1,6 +1,6 @@
 //! Domains, mailboxes, aliases: one name is one thing, what is in use stays, nobody overwrites unseen.
 
-use crate::bed::{Bed, address, invalid, new_mailbox, not_found, pop3};
+use crate::bed::{Bed, address, invalid, new_mailbox, not_found, pop3, renamed};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::{Error, aliases, domains, jobs, keys, protocols, tenants, users};
 use facteur::model::{ProtocolState, TenantKind};
@@ -136,24 +136,24 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     let by = &bed.operator;
     let stale = |error: Option<Error>| assert!(matches!(error, Some(Error::Stale)), "{error:?}");
     let rename = MailboxPatch { name: Some("A".into()), ..MailboxPatch::default() };
-    let off = pop3(ProtocolState::Disabled);
+    let off = || pop3(ProtocolState::Disabled);
     let none = users_none;
 
     let (seen, _) = mailboxes::update(control, by, mailbox.id, rename.clone(), Some(mailbox.etag)).await.unwrap();
     assert_ne!(seen.etag, mailbox.etag);
     stale(mailboxes::update(control, by, mailbox.id, rename, Some(mailbox.etag)).await.err());
-    stale(protocols::patch_mailbox(control, by, mailbox.id, off, Some(mailbox.etag)).await.err());
-    let (seen, _) = protocols::patch_mailbox(control, by, mailbox.id, off, Some(seen.etag)).await.unwrap();
+    stale(protocols::patch_mailbox(control, by, mailbox.id, off(), Some(mailbox.etag)).await.err());
+    let (seen, _) = protocols::patch_mailbox(control, by, mailbox.id, off(), Some(seen.etag)).await.unwrap();
     assert_eq!(mailboxes::get(control, by, mailbox.id).await.unwrap().etag, seen.etag);
     stale(mailboxes::delete(control, by, mailbox.id, Some(mailbox.etag)).await.err());
-    let (seen, _) = domains::update(control, by, domain.id, off, Some(domain.etag)).await.unwrap();
-    stale(domains::update(control, by, domain.id, off, Some(domain.etag)).await.err());
+    let (seen, _) = domains::update(control, by, domain.id, off(), Some(domain.etag)).await.unwrap();
+    stale(domains::update(control, by, domain.id, off(), Some(domain.etag)).await.err());
     stale(domains::delete(control, by, domain.id, Some(seen.etag - 1)).await.err());
     aliases::update(control, by, alias.id, None, Some(alias.etag)).await.unwrap();
     stale(aliases::update(control, by, alias.id, None, Some(alias.etag)).await.err());
     stale(aliases::delete(control, by, alias.id, Some(alias.etag)).await.err());
-    tenants::update(control, by, tenant.id, Some("d".into()), Some(tenant.etag)).await.unwrap();
-    stale(tenants::update(control, by, tenant.id, None, Some(tenant.etag)).await.err());
+    tenants::update(control, by, tenant.id, renamed("d"), Some(tenant.etag)).await.unwrap();
+    stale(tenants::update(control, by, tenant.id, Default::default(), Some(tenant.etag)).await.err());
     stale(tenants::delete(control, by, tenant.id, Some(tenant.etag)).await.err());
     users::update(control, by, user.id, Some("v".into()), none(), Some(user.etag)).await.unwrap();
     stale(users::update(control, by, user.id, None, none(), Some(user.etag)).await.err());

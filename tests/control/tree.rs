@@ -1,6 +1,8 @@
 //! Who reaches what: the tree of tenants, keys that may only read, owners of mailboxes.
 
-use crate::bed::{ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, pop3};
+use crate::bed::{
+    ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, plain_tenant, pop3, renamed,
+};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::suspensions::{self, NewSuspension};
@@ -22,7 +24,7 @@ pub async fn tenants_stand_only_where_their_kind_may(bed: Bed) {
     let [(reseller, customer), _] = two_resellers(&bed).await;
     assert_eq!((reseller.role, customer.role), (Role::Reseller, Role::Customer));
     let create = async |caller: &Caller, kind| {
-        let new = NewTenant { name: "new".into(), kind, parent: None };
+        let new = NewTenant { name: "new".into(), kind, parent: None, ..plain_tenant() };
         tenants::create(&bed.control, caller, new).await
     };
     create(&bed.operator, TenantKind::Customer).await.unwrap();
@@ -33,16 +35,17 @@ pub async fn tenants_stand_only_where_their_kind_may(bed: Bed) {
     invalid(create(&reseller, TenantKind::Reseller).await, "not_allowed");
     invalid(create(&reseller, TenantKind::Operator).await, "not_allowed");
     invalid(create(&bed.operator, TenantKind::Operator).await, "not_allowed");
-    let empty = NewTenant { name: " ".into(), kind: TenantKind::Customer, parent: None };
+    let empty = NewTenant { name: " ".into(), kind: TenantKind::Customer, parent: None, ..plain_tenant() };
     invalid(tenants::create(&bed.control, &reseller, empty).await, "required");
-    let above = NewTenant { name: "x".into(), kind: TenantKind::Customer, parent: Some(bed.operator.tenant) };
+    let above =
+        NewTenant { name: "x".into(), kind: TenantKind::Customer, parent: Some(bed.operator.tenant), ..plain_tenant() };
     not_found(tenants::create(&bed.control, &reseller, above).await);
     not_allowed(tenants::delete(&bed.control, &reseller, reseller.tenant, None).await);
     not_allowed(tenants::delete(&bed.control, &customer, customer.tenant, None).await);
 }
 
 pub async fn a_tenant_is_deleted_once_it_is_empty(bed: Bed) {
-    let new = NewTenant { name: "short".into(), kind: TenantKind::Customer, parent: None };
+    let new = NewTenant { name: "short".into(), kind: TenantKind::Customer, parent: None, ..plain_tenant() };
     let (tenant, _) = tenants::create(&bed.control, &bed.operator, new).await.unwrap();
     let name = "short.example".parse().unwrap();
     let (domain, _) =
@@ -70,7 +73,7 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
 
     for caller in [&stranger, &stranger_customer] {
         not_found(tenants::get(control, caller, owner.tenant).await);
-        not_found(tenants::update(control, caller, owner.tenant, Some("x".into()), None).await);
+        not_found(tenants::update(control, caller, owner.tenant, renamed("x"), None).await);
         not_found(tenants::delete(control, caller, owner.tenant, None).await);
         not_found(users::get(control, caller, user.id).await);
         not_found(users::update(control, caller, user.id, None, clear("another one"), None).await);

@@ -68,6 +68,7 @@ impl Objects {
         let user = id(&operator.make("/v1/users", &user));
         let domain = id(&operator.make("/v1/domains", &json!({"tenant": tenant, "name": "victim.example"})));
         let key = id(&operator.make("/v1/keys", &json!({"tenant": tenant, "name": "victim"})));
+        let plan = id(&operator.make("/v1/plans", &json!({"tenant": tenant, "name": "victim"})));
         let mailbox = operator.mailbox("ada@victim.example");
         let alias = json!({"address": "info@victim.example", "targets": ["ada@victim.example"]});
         let alias = id(&operator.make("/v1/aliases", &alias));
@@ -81,6 +82,7 @@ impl Objects {
         Self {
             ids: vec![
                 ("/v1/tenants/{", tenant.to_owned()),
+                ("/v1/plans/{", plan),
                 ("/v1/users/{", user),
                 ("/v1/keys/{", key),
                 ("/v1/domains/by-name/{", "victim.example".to_owned()),
@@ -165,7 +167,7 @@ fn another_tenants_object_looks_absent(backend: Backend) {
     }
     assert!(checked > 15, "only {checked} operations name an object");
     // Nothing of it shows in lists either.
-    for list in ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/revisions"] {
+    for list in ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/plans", "/v1/revisions"] {
         let answer = caller.get(list);
         assert_eq!(answer.status, 200, "{list}: {}", answer.text());
         assert!(!answer.text().contains("victim"), "{list}: {}", answer.text());

@@ -21,7 +21,9 @@ fn the_level_that_decides_is_named(backend: Backend) {
         (effective["enabled"].as_bool(), effective["source"].as_str().map(str::to_owned))
     };
     let says = |enabled: bool, source: &str| (Some(enabled), Some(source.to_owned()));
-    assert_eq!(api.get(&path).json()["effective"]["imap"], json!({"enabled": false, "source": "mailbox"}));
+    let imap = &api.get(&path).json()["effective"]["imap"];
+    assert_eq!((&imap["enabled"], &imap["source"]), (&json!(false), &json!("mailbox")));
+    assert_eq!((&imap["blocked_by"], &imap["tls_only"], &imap["allow_from"]), (&json!([]), &json!(false), &json!([])));
     assert_eq!(pop3(), says(true, "system"));
     api.change(&format!("/v1/domains/{domain}/protocols"), &json!({"pop3": {"state": "disabled"}}));
     assert_eq!(pop3(), says(false, "domain"));
