@@ -15,11 +15,7 @@ impl<'a> Fields<'a> {
         let mut fields = Vec::new();
         let mut rest = block;
         while !rest.is_empty() {
-            let end = memchr::memchr_iter(b'\n', rest)
-                .map(|at| at + 1)
-                .find(|end| !matches!(rest.get(*end), Some(b' ' | b'\t')))
-                .unwrap_or(rest.len());
-            let (field, later) = rest.split_at(end);
+            let (field, later) = rest.split_at(field_end(rest));
             rest = later;
             if let Some(colon) = memchr::memchr(b':', field) {
                 let (name, value) = field.split_at(colon);
@@ -34,6 +30,14 @@ impl<'a> Fields<'a> {
         let found = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value.as_slice())
     }
+}
+
+/// Where the first field of a block ends: at the first line end that no white space follows (RFC 5322 §2.2.3).
+pub(super) fn field_end(block: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', block)
+        .map(|at| at + 1)
+        .find(|end| !matches!(block.get(*end), Some(b' ' | b'\t')))
+        .unwrap_or(block.len())
 }
 
 /// RFC 5322 §2.2.3: line ends go, white space stays.

@@ -8,6 +8,7 @@ mod address;
 mod casemap;
 mod envelope;
 mod header;
+mod known;
 mod render;
 mod scan;
 mod subject;
@@ -16,6 +17,7 @@ mod text;
 
 pub use casemap::casemap;
 pub use envelope::{AddressView, EnvelopeView};
+pub use known::{KNOWN_FIELDS, is_known_field};
 pub use scan::Summarizer;
 pub use subject::{BaseSubject, base_subject};
 pub use summary::{MessageInside, PartView, SummaryView};

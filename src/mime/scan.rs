@@ -4,6 +4,7 @@
 //! and held octets are bounded, and a line is looked at once.
 
 use super::header::{Fields, Parameterized};
+use super::known::{known_fields, nearest};
 use super::{render, summary};
 use crate::model::bounds;
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub(super) struct Part {
     pub(super) kind: Kind,
     /// ENVELOPE, of the message itself and of messages inside it.
     pub(super) envelope: Vec<u8>,
+    /// The known fields of the message itself, if they were few enough to be kept.
+    pub(super) fields: Option<Vec<u8>>,
     /// References, of the message itself.
     pub(super) references: Vec<u8>,
 }
@@ -216,10 +219,10 @@ impl Summarizer {
         if open.is_message {
             part.envelope = render::envelope(&fields);
             if open.part == 0 {
-                // Its end names the nearest ancestors.
-                let references = fields.get("references").unwrap_or_default();
-                let start = references.len().saturating_sub(bounds::REFERENCES_OCTETS);
-                part.references = references.get(start..).unwrap_or_default().to_vec();
+                // What was too long to be held is missing in the block: then there is no saying what is known.
+                let whole = block.len() as u64 + 2 >= end;
+                part.fields = known_fields(&block).filter(|_| whole);
+                part.references = nearest(fields.get("references").unwrap_or_default()).to_vec();
             }
         }
         part.header.end = end;

@@ -1,24 +1,37 @@
 //! A message's structure in its stored form, and the view that answers from it.
 //!
-//! `version envelope references body bodystructure parts`, lengths as little-endian numbers. Invariant:
-//! a view of damaged octets is no view; a stored form of another version is none either.
+//! `version envelope fields references body bodystructure parts`; numbers and lengths take seven bits an octet.
+//! Invariant: a view of damaged octets is no view; a stored form of another version is none either.
 
+use super::header::Fields;
+use super::known::nearest;
 use super::render;
 use super::scan::{Kind, Part};
 use bytes::Bytes;
 use std::ops::Range;
 
 /// Rises when the stored form changes.
-const VERSION: u8 = 2;
-/// A part's numbers: parent, place in it, kind, header's start, body's start, body's end.
+const VERSION: u8 = 3;
+/// A part's numbers: parent, place in it, kind, header's start, header's octets, body's octets.
 const NUMBERS: usize = 6;
 
 /// The stored form of a scanned message.
 pub(super) fn encode(parts: &[Part]) -> Bytes {
     let mut out = vec![VERSION];
-    let envelope = parts.first().map_or(&[][..], |root| &root.envelope);
-    block(&mut out, envelope);
-    block(&mut out, parts.first().map_or(&[][..], |root| &root.references));
+    let root = parts.first();
+    block(&mut out, root.map_or(&[][..], |root| &root.envelope));
+    match root.and_then(|root| root.fields.as_ref()) {
+        // References stand among the fields.
+        Some(fields) => {
+            number(&mut out, fields.len() as u64 + 1);
+            out.extend_from_slice(fields);
+            number(&mut out, 0);
+        }
+        None => {
+            number(&mut out, 0);
+            block(&mut out, root.map_or(&[][..], |root| &root.references));
+        }
+    }
     for extended in [false, true] {
         let mut rendered = Vec::new();
         render::structure(&mut rendered, parts, 0, extended);
@@ -43,8 +56,10 @@ pub(super) fn encode(parts: &[Part]) -> Bytes {
             Kind::Multipart(_) => 1,
             Kind::Message(_) => 2,
         };
-        for number in [parent, place, kind, part.header.start, part.body.start, part.body.end] {
-            out.extend_from_slice(&number.to_le_bytes());
+        let header_octets = part.body.start.saturating_sub(part.header.start);
+        let body_octets = part.body.end.saturating_sub(part.body.start);
+        for value in [parent, place, kind, part.header.start, header_octets, body_octets] {
+            number(&mut out, value);
         }
         block(&mut out, &part.encoding);
     }
@@ -52,14 +67,23 @@ pub(super) fn encode(parts: &[Part]) -> Bytes {
 }
 
 fn block(out: &mut Vec<u8>, octets: &[u8]) {
-    out.extend_from_slice(&(octets.len() as u64).to_le_bytes());
+    number(out, octets.len() as u64);
     out.extend_from_slice(octets);
+}
+
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }
 
 /// A summary, read.
 #[derive(Debug, Clone)]
 pub struct SummaryView<'a> {
     envelope: &'a [u8],
+    fields: Option<&'a [u8]>,
     references: &'a [u8],
     body: &'a [u8],
     body_structure: &'a [u8],
@@ -109,7 +133,23 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let octet = *self.take(1)?.first()?;
+            value |= u64::from(octet & 0x7f).checked_shl(shift)?;
+            if octet < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A block that may be missing: its length stands one higher.
+    fn optional_block(&mut self) -> Option<Option<&'a [u8]>> {
+        match self.number()?.checked_sub(1) {
+            None => Some(None),
+            Some(octets) => self.take(usize::try_from(octets).ok()?).map(Some),
+        }
     }
 
     fn block(&mut self) -> Option<&'a [u8]> {
@@ -122,8 +162,9 @@ impl<'a> Reader<'a> {
         for number in &mut numbers {
             *number = self.number()?;
         }
-        let [parent, place, kind, header_start, body_start, body_end] = numbers;
-        (header_start <= body_start && body_start <= body_end).then_some(())?;
+        let [parent, place, kind, header_start, header_octets, body_octets] = numbers;
+        let body_start = header_start.checked_add(header_octets)?;
+        let body_end = body_start.checked_add(body_octets)?;
         Some(Stored { parent, place, kind, header_start, body_start, body_end, encoding: self.block()? })
     }
 }
@@ -133,13 +174,13 @@ impl<'a> SummaryView<'a> {
     pub fn new(stored: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(stored);
         (reader.take(1)? == [VERSION]).then_some(())?;
-        let (envelope, references) = (reader.block()?, reader.block()?);
+        let (envelope, fields, references) = (reader.block()?, reader.optional_block()?, reader.block()?);
         let (body, body_structure) = (reader.block()?, reader.block()?);
         let mut parts = Vec::new();
         while !reader.0.is_empty() {
             parts.push(reader.part()?);
         }
-        (!parts.is_empty()).then_some(Self { envelope, references, body, body_structure, parts })
+        (!parts.is_empty()).then_some(Self { envelope, fields, references, body, body_structure, parts })
     }
 
     /// Whether a stored summary is of today's form; if not, it is to be made again from the message.
@@ -152,9 +193,16 @@ impl<'a> SummaryView<'a> {
         self.envelope
     }
 
-    /// The References field as sent, unfolded; empty when there is none.
-    pub fn references(&self) -> &'a [u8] {
-        self.references
+    /// The fields of [`known::KNOWN_FIELDS`] as they stand in the header, in its order and without the empty
+    /// line at its end; `None` when they were too many to be kept.
+    pub fn fields(&self) -> Option<&'a [u8]> {
+        self.fields
+    }
+
+    /// The References field, unfolded; empty when there is none. Of a very long one its end.
+    pub fn references(&self) -> Vec<u8> {
+        let Some(fields) = self.fields else { return self.references.to_vec() };
+        Fields::new(fields).get("references").map(nearest).unwrap_or_default().to_vec()
     }
 
     /// BODY.
@@ -249,6 +297,26 @@ mod tests {
     }
 
     #[test]
+    fn known_fields_are_kept_as_sent() {
+        let message = b"Received: by x\r\nFROM : A\r\n <a@x>\r\nX-Other: y\r\nReferences: <1@x>\r\n\t<2@x>\r\nno field\r\n\r\nTo: z\r\n";
+        let stored = summary(message, 20);
+        let view = SummaryView::new(&stored).unwrap();
+        assert_eq!(text(view.fields().unwrap()), "FROM : A\r\n <a@x>\r\nReferences: <1@x>\r\n\t<2@x>\r\n");
+        assert_eq!(text(&view.references()), "<1@x>\t<2@x>");
+    }
+
+    #[test]
+    fn too_many_known_fields_are_not_kept() {
+        let mut message = b"References:".to_vec();
+        (0..5000).for_each(|n| message.extend_from_slice(format!(" <{n:020}@x>\r\n").as_bytes()));
+        message.extend_from_slice(b"Subject: x\r\n\r\n");
+        let stored = summary(&message, 7);
+        let view = SummaryView::new(&stored).unwrap();
+        assert_eq!(view.fields(), None);
+        assert!(text(&view.references()).ends_with(&format!("<{:020}@x>", 4999)));
+    }
+
+    #[test]
     fn parts_by_number() {
         let stored = summary(NESTED, 0);
         let view = SummaryView::new(&stored).unwrap();
@@ -273,6 +341,7 @@ mod tests {
         assert_eq!(view.header_len(), 14);
         assert_eq!(view.part(&[1]).unwrap().body, 14..21);
         assert!(view.part(&[2]).is_none() && view.part(&[1, 1]).is_none());
+        assert_eq!(view.fields(), Some(&b"Subject: x\r\n"[..]));
         assert_eq!(text(view.body()), "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"us-ascii\") NIL NIL \"7BIT\" 7 1)");
     }
 

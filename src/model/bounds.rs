@@ -40,6 +40,8 @@ pub const HEADER_OCTETS: usize = 1024 * 1024;
 pub const ENVELOPE_ADDRESSES: usize = 1000;
 /// Parameters of one MIME field that BODYSTRUCTURE shows (Dovecot's bound).
 pub const MIME_PARAMETERS: usize = 128;
+/// Octets of well-known header fields that are kept beside a message's ENVELOPE; of more, none are.
+pub const KNOWN_FIELDS_OCTETS: usize = 64 * 1024;
 /// Octets of a References field, from its end, that threading looks at (a few hundred ancestors).
 pub const REFERENCES_OCTETS: usize = 32 * 1024;
 /// `Received` fields at which a message is looping (RFC 5321 §6.3 asks for at least 100; Postfix uses 50).

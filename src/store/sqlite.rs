@@ -30,7 +30,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         // The page size counts only before the file has its first page.
         connection.execute_batch(
             "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32768;
-             PRAGMA mmap_size=1073741824; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;",
+             PRAGMA mmap_size=1073741824; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000;
+             PRAGMA journal_size_limit=8388608;",
         )?;
         Ok(connection)
     };

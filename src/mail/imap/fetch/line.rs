@@ -180,8 +180,11 @@ impl ItemWriter<'_> {
                 body::write_range(self.peer, self.octets, range).await?;
             }
             Some(Place::Fields(range, chosen)) => {
-                let header = body::collect(self.peer, self.octets, range).await?;
-                let fields = section::fields(&header, &chosen);
+                let ready = section::asks_known_fields(section).then(|| section::known_header(self.stored, self.view));
+                let fields = match ready.flatten() {
+                    Some(header) => section::fields(&header, &chosen),
+                    None => section::fields(&body::collect(self.peer, self.octets, range).await?, &chosen),
+                };
                 let range = section::cut(0..fields.len() as u64, partial);
                 body::write_slice(self.peer, &fields, range);
             }

@@ -15,6 +15,7 @@ use super::summaries;
 use super::sync::{Expunges, Own, sync};
 use super::vanished::vanished;
 use super::view::{Numbered, Selected};
+use crate::mime::SummaryView;
 use crate::model::{Flags, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
 use body::Octets;
@@ -38,6 +39,7 @@ impl Depth {
             | FetchItem::Rfc822Size
             | FetchItem::ModSeq => Self::Rows,
             FetchItem::Envelope | FetchItem::BodyStructure | FetchItem::Body => Self::Summaries,
+            FetchItem::BodySection { section, .. } if section::asks_known_fields(section) => Self::Summaries,
             _ => Self::Octets,
         };
         items.iter().map(depth).max().unwrap_or(Self::Rows)
@@ -207,13 +209,30 @@ async fn answer(peer: &mut Peer, request: &Request, batch: &[Numbered], outcome:
         }
     }
     if request.depth == Depth::Summaries {
-        for (message, stored) in &found {
-            line::write(peer, request, message, stored, &Octets::NotRead, outcome).await?;
-            peer.conn.flush_if_full().await?;
-        }
-        return Ok(());
+        return with_summaries(peer, request, &found, outcome).await;
     }
     with_octets(peer, request, &found, outcome).await
+}
+
+/// Answers messages from what is kept ready beside them.
+async fn with_summaries(
+    peer: &mut Peer,
+    request: &Request,
+    found: &[(Numbered, StoredMessage)],
+    outcome: &mut Outcome,
+) -> Result<(), Stop> {
+    let wants_fields = request.items.iter().any(|item| matches!(item, FetchItem::BodySection { .. }));
+    for message in found {
+        let lacks_fields = || SummaryView::new(&message.1.summary).is_some_and(|view| view.fields().is_none());
+        if wants_fields && lacks_fields() {
+            // A header with more than is kept: it is read.
+            with_octets(peer, request, std::slice::from_ref(message), outcome).await?;
+        } else {
+            line::write(peer, request, &message.0, &message.1, &Octets::NotRead, outcome).await?;
+        }
+        peer.conn.flush_if_full().await?;
+    }
+    Ok(())
 }
 
 /// Answers messages whose octets are needed; small ones are read together.

@@ -5,7 +5,7 @@
 
 use crate::mail::imap::command::{Partial, Section, SectionText};
 use crate::mail::imap::encode;
-use crate::mime::SummaryView;
+use crate::mime::{SummaryView, is_known_field};
 use crate::store::StoredMessage;
 use std::ops::Range;
 
@@ -71,6 +71,18 @@ pub(super) fn cut(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
     let Some(partial) = partial else { return range };
     let start = range.start.saturating_add(partial.offset).min(range.end);
     start..start.saturating_add(partial.count).min(range.end)
+}
+
+/// Whether a section asks for fields that summaries keep ready.
+pub(super) fn asks_known_fields(section: &Section) -> bool {
+    let Some(SectionText::HeaderFields(names)) = &section.text else { return false };
+    section.part.is_empty() && names.iter().all(|name| is_known_field(name))
+}
+
+/// The part of the header that summaries keep ready, the recipient's own fields before it: enough for
+/// a section that [`asks_known_fields`].
+pub(super) fn known_header(stored: &StoredMessage, view: &SummaryView<'_>) -> Option<Vec<u8>> {
+    Some([&stored.prefix, view.fields()?].concat())
 }
 
 /// The chosen fields of a header and the empty line that ends it.

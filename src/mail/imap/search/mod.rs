@@ -13,9 +13,11 @@ mod threads;
 use super::command::{Search, SearchKey, SearchReturn, Sort, Thread};
 use super::peer::Peer;
 use super::reply::{Answer, Reply, Stop};
+use super::summaries;
 use super::sync::{Expunges, sync};
 use super::vanished::up_to;
 use super::view::{Numbered, Selected};
+use crate::mime::SummaryView;
 use crate::model::{UidSet, bounds};
 use crate::store::StoreError;
 use plan::Plan;
@@ -157,8 +159,35 @@ fn hit(message: &Numbered) -> Hit {
     Hit { number: message.number, uid: message.row.uid, modseq: message.row.modseq }
 }
 
-/// Reads the messages that their rows leave open.
+/// Looks at the messages that their rows leave open.
 async fn settle(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
+    if !plan.known_fields_suffice() {
+        return settle_by_octets(peer, plan, open, hits).await;
+    }
+    let mut unread = Vec::new();
+    let ids: Vec<_> = open.iter().map(|message| message.row.message).collect();
+    for (message, stored) in open.iter().zip(summaries::stored(peer, &ids).await?) {
+        // One that is gone is not found.
+        let Some(stored) = stored else { continue };
+        let fields = SummaryView::new(&stored.summary).and_then(|view| view.fields());
+        let Some(fields) = fields else {
+            unread.push(*message);
+            continue;
+        };
+        let header = if stored.prefix.is_empty() {
+            stored.summary.slice_ref(fields)
+        } else {
+            [&stored.prefix, fields].concat().into()
+        };
+        if plan.holds(&message.row, Some(&Text::new(header))) == Some(true) {
+            hits.push(hit(message));
+        }
+    }
+    settle_by_octets(peer, plan, &unread, hits).await
+}
+
+/// Reads the messages that nothing else answers.
+async fn settle_by_octets(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
     let mut rest = open;
     while !rest.is_empty() {
         let mut octets = 0;

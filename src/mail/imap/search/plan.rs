@@ -6,6 +6,7 @@
 use super::text::{Text, folded};
 use crate::mail::imap::command::{SearchKey, SequenceSet};
 use crate::mail::imap::view::Selected;
+use crate::mime::is_known_field;
 use crate::model::{Flags, UidSet};
 use crate::store::Row;
 use jiff::civil::Date;
@@ -80,6 +81,18 @@ impl Plan {
                 _ => None,
             }),
             _ => None,
+        }
+    }
+
+    /// Whether the header fields that summaries keep ready answer all that it asks of a message's text.
+    pub(super) fn known_fields_suffice(&self) -> bool {
+        match self {
+            Self::And(plans) => plans.iter().all(Self::known_fields_suffice),
+            Self::Or(a, b) => a.known_fields_suffice() && b.known_fields_suffice(),
+            Self::Not(plan) => plan.known_fields_suffice(),
+            Self::Header(name, _) => is_known_field(name.as_bytes()),
+            Self::Body(_) | Self::Text(_) => false,
+            _ => true,
         }
     }
 

@@ -140,14 +140,14 @@ pub(super) async fn with_envelopes(
     peer: &mut Peer,
     selected: &Selected,
     hits: &[Hit],
-    mut take: impl FnMut(&Row, &EnvelopeView<'_>, &[u8]),
+    mut take: impl FnMut(&Row, &EnvelopeView<'_>, Option<&SummaryView<'_>>),
 ) -> Result<(), Stop> {
     let rows = rows(selected, hits);
     let ids: Vec<_> = rows.iter().map(|row| row.message).collect();
     for (row, stored) in rows.iter().zip(summaries::stored(peer, &ids).await?) {
         let view = stored.as_ref().and_then(|stored| SummaryView::new(&stored.summary));
         let envelope = view.as_ref().and_then(|view| EnvelopeView::new(view.envelope())).unwrap_or_default();
-        take(row, &envelope, view.as_ref().map_or(&[], SummaryView::references));
+        take(row, &envelope, view.as_ref());
     }
     // A sort of a large folder must not outlive the switch that ends the session.
     peer.conn.flush().await?;

@@ -35,7 +35,9 @@ impl Text {
 
     /// Whether a field has a text in its value; the empty text asks for the field itself (RFC 9051 §6.4.4).
     pub(super) fn field_has(&self, name: &str, wanted: &str) -> bool {
-        self.fields().iter().any(|field| field.name == name && field.value.contains(wanted))
+        // Only the fields of that name are decoded.
+        let mut named = fields(&self.octets).filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+        named.any(|(_, value)| folded(&unstructured(value)).contains(wanted))
     }
 
     /// Whether any field has a text.

@@ -13,7 +13,7 @@ use crate::mail::imap::command::{Thread, ThreadAlgorithm};
 use crate::mail::imap::peer::Peer;
 use crate::mail::imap::reply::Stop;
 use crate::mail::imap::view::Selected;
-use crate::mime::{EnvelopeView, base_subject, casemap};
+use crate::mime::{EnvelopeView, SummaryView, base_subject, casemap};
 use crate::model::bounds;
 use references::Names;
 
@@ -43,13 +43,14 @@ pub(super) async fn thread(peer: &mut Peer, selected: &Selected, command: &Threa
     let mut messages = Vec::with_capacity(found.len());
     for batch in found.chunks(bounds::READ_BATCH) {
         let mut hits = batch.iter();
-        with_envelopes(peer, selected, batch, |row, envelope, references| {
+        with_envelopes(peer, selected, batch, |row, envelope, summary| {
             let Some(hit) = hits.next() else { return };
             let mut message = message(hit.name(command.uid), sent_date(row, envelope), envelope);
             message.arrived = row.internal_date;
             if by_references {
                 message.id = envelope.message_id.as_deref().and_then(|id| names.first(id));
-                message.references = names.references(references, envelope.in_reply_to.as_deref());
+                let references = summary.map(SummaryView::references).unwrap_or_default();
+                message.references = names.references(&references, envelope.in_reply_to.as_deref());
             }
             messages.push(message);
         })
