@@ -2,13 +2,13 @@
 
 use super::ApiState;
 use super::caller::Permit;
-use super::extract::{IfMatch, Of, Params, Strict};
+use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::aliases::{self, Alias};
-use crate::model::EmailAddress;
+use crate::control::aliases::{self, Alias, AliasUse};
 use crate::model::ids::{AliasId, DomainId};
+use crate::model::{EmailAddress, Timestamp, WhoMayPost};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -23,6 +23,16 @@ pub struct CreateAlias {
     /// Where it delivers: one address or many.
     #[schema(value_type = Vec<String>, example = json!(["alice@example.org"]))]
     targets: Vec<EmailAddress>,
+    /// When it ends.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// Who may send to it: `anyone`, its targets (`members`), addresses of its `domain`, or those `listed` in `posters`.
+    #[schema(example = "anyone")]
+    who_may_post: Option<WhoMayPost>,
+    /// Who may send to it besides: replaces the whole list.
+    #[schema(value_type = Option<Vec<String>>, example = json!([]))]
+    posters: Option<Vec<EmailAddress>>,
 }
 
 /// A change of an alias: what is absent stays.
@@ -32,6 +42,16 @@ pub struct UpdateAlias {
     /// Where it delivers: replaces the whole list.
     #[schema(value_type = Option<Vec<String>>, example = json!(["alice@example.org", "bob@example.org"]))]
     targets: Option<Vec<EmailAddress>>,
+    /// When it ends; `null` never.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<Timestamp>>,
+    /// Who may send to it: `anyone`, its targets (`members`), addresses of its `domain`, or those `listed` in `posters`.
+    #[schema(example = "anyone")]
+    who_may_post: Option<WhoMayPost>,
+    /// Who may send to it besides: replaces the whole list.
+    #[schema(value_type = Option<Vec<String>>, example = json!([]))]
+    posters: Option<Vec<EmailAddress>>,
 }
 
 /// Which aliases, and which page of them.
@@ -57,7 +77,8 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateAlias>,
 ) -> Result<Response, Problem> {
-    let (alias, revision) = aliases::create(&state.control, &caller, body.address, body.targets).await?;
+    let used = AliasUse { expires_at: Some(body.expires_at), who_may_post: body.who_may_post, posters: body.posters };
+    let (alias, revision) = aliases::create(&state.control, &caller, body.address, body.targets, used).await?;
     Ok(created(&state, format!("/v1/aliases/{}", alias.id), alias, revision).await)
 }
 
@@ -86,7 +107,7 @@ pub(super) async fn get(
     Ok(found(alias, etag))
 }
 
-/// Change where an alias delivers
+/// Change where an alias delivers, for whom and how long
 #[utoipa::path(patch, path = "/v1/aliases/{id}", operation_id = "update_alias", tag = "Aliases", params(("id" = AliasId, Path)), request_body = UpdateAlias,
     responses((status = 200, body = Written<Alias>), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
@@ -96,7 +117,8 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateAlias>,
 ) -> Result<Response, Problem> {
-    let (alias, revision) = aliases::update(&state.control, &caller, id, body.targets, expected).await?;
+    let used = AliasUse { expires_at: body.expires_at, who_may_post: body.who_may_post, posters: body.posters };
+    let (alias, revision) = aliases::update(&state.control, &caller, id, body.targets, used, expected).await?;
     Ok(changed(&state, alias, revision).await)
 }
 

@@ -2,14 +2,14 @@
 
 use super::ApiState;
 use super::caller::Permit;
-use super::extract::{IfMatch, Of, Params, Strict};
+use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::domains::{self, Domain};
-use crate::model::DomainName;
+use crate::control::domains::{self, Domain, DomainPatch};
 use crate::model::ids::{DomainId, TenantId};
+use crate::model::{DomainName, EmailAddress};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -28,6 +28,21 @@ pub struct CreateDomain {
     #[serde(default)]
     #[schema(example = json!({"pop3": {"state": "inherit"}}))]
     protocols: PatchProtocols,
+    /// A domain of the same tenant that this one only spells differently: every address here is the same one there.
+    #[serde(default)]
+    alias_of: Option<DomainId>,
+    /// Where mail for unknown addresses goes.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = json!(null))]
+    catch_all: Option<EmailAddress>,
+    /// Where postmaster and abuse go when they are no addresses of their own.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "postmaster@example.com")]
+    reserved_to: Option<EmailAddress>,
+    /// Between user and detail in `user+detail` (RFC 5233): one of `+ - = _`; `+` where nothing is said, `null` for none.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "+")]
+    subaddress_separator: Option<Option<String>>,
 }
 
 /// A change of a domain: what is absent stays.
@@ -37,6 +52,18 @@ pub struct UpdateDomain {
     /// What it says about protocols.
     #[serde(default)]
     protocols: PatchProtocols,
+    /// Where mail for unknown addresses goes; `null` nowhere.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = json!(null))]
+    catch_all: Option<Option<EmailAddress>>,
+    /// Where postmaster and abuse go when they are no addresses of their own; `null` to `catch_all`, else the oldest mailbox.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "postmaster@example.com")]
+    reserved_to: Option<Option<EmailAddress>>,
+    /// Between user and detail in `user+detail` (RFC 5233): one of `+ - = _`; `null` takes addresses as they are.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, example = "+")]
+    subaddress_separator: Option<Option<String>>,
 }
 
 /// Which domains, and which page of them.
@@ -60,8 +87,14 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateDomain>,
 ) -> Result<Response, Problem> {
-    let (domain, revision) =
-        domains::create(&state.control, &caller, body.tenant, body.name, body.protocols.into()).await?;
+    let new = DomainPatch {
+        protocols: body.protocols.into(),
+        alias_of: body.alias_of,
+        catch_all: Some(body.catch_all),
+        reserved_to: Some(body.reserved_to),
+        separator: body.subaddress_separator,
+    };
+    let (domain, revision) = domains::create(&state.control, &caller, body.tenant, body.name, new).await?;
     Ok(created(&state, format!("/v1/domains/{}", domain.id), domain, revision).await)
 }
 
@@ -105,7 +138,7 @@ pub(super) async fn get_by_name(
 
 /// Change a domain
 #[utoipa::path(patch, path = "/v1/domains/{id}", operation_id = "update_domain", tag = "Domains", params(("id" = DomainId, Path)), request_body = UpdateDomain,
-    responses((status = 200, body = Written<Domain>), (status = 404, body = Problem), (status = 412, body = Problem)))]
+    responses((status = 200, body = Written<Domain>), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
     State(state): State<ApiState>,
     Permit(caller): Permit,
@@ -113,13 +146,20 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateDomain>,
 ) -> Result<Response, Problem> {
-    let (domain, revision) = domains::update(&state.control, &caller, id, body.protocols.into(), expected).await?;
+    let patch = DomainPatch {
+        protocols: body.protocols.into(),
+        alias_of: None,
+        catch_all: body.catch_all,
+        reserved_to: body.reserved_to,
+        separator: body.subaddress_separator,
+    };
+    let (domain, revision) = domains::update(&state.control, &caller, id, patch, expected).await?;
     Ok(changed(&state, domain, revision).await)
 }
 
 /// Delete a domain
 ///
-/// Only one that has no mailboxes and aliases left.
+/// Only one that has no mailboxes, aliases and domains that stand for it left.
 #[utoipa::path(delete, path = "/v1/domains/{id}", operation_id = "delete_domain", tag = "Domains", params(("id" = DomainId, Path)),
     responses((status = 200, body = Effect), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn delete(

@@ -11,7 +11,7 @@ use crate::control::Paged;
 use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
 use crate::control::passwords::NewPassword;
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, Quota};
+use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -53,6 +53,18 @@ pub struct CreateMailbox {
     /// What it says about protocols; `inherit` where nothing is said.
     #[serde(default)]
     protocols: PatchProtocols,
+    /// What it is for.
+    #[serde(default = "both")]
+    #[schema(example = "both")]
+    mode: MailboxMode,
+    /// When it ends: from then on nobody signs in and no mail is taken.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+fn both() -> MailboxMode {
+    MailboxMode::Both
 }
 
 /// A change of a mailbox: what is absent stays.
@@ -74,6 +86,24 @@ pub struct UpdateMailbox {
     /// Its limits.
     #[serde(default)]
     quota: QuotaBody,
+    /// With another address: an alias stays behind at the old one.
+    #[serde(default)]
+    leave_alias: bool,
+    /// What it is for.
+    mode: Option<MailboxMode>,
+    /// When it ends; `null` never.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<Timestamp>>,
+}
+
+/// How a mailbox is deleted.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteQuery {
+    /// Days for which it can be restored, at most 365; 0, or nothing, deletes it for good.
+    grace_days: Option<u16>,
 }
 
 /// What a mailbox holds.
@@ -117,6 +147,8 @@ pub struct MailboxQuery {
     domain: Option<DomainId>,
     /// Only mailboxes of this tenant and below.
     tenant: Option<TenantId>,
+    /// True lists deleted mailboxes that can be restored, and nothing else; it goes with no other filter.
+    deleted: Option<bool>,
 }
 
 /// Mailboxes with what they hold, in their order.
@@ -151,6 +183,8 @@ pub(super) async fn create(
         password: NewPassword { password: body.password, password_hash: body.password_hash },
         quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
         protocols: body.protocols.into(),
+        mode: body.mode,
+        expires_at: body.expires_at,
     };
     let (mailbox, revision) = mailboxes::create(&state.control, &caller, new).await?;
     let location = format!("/v1/mailboxes/{}", mailbox.id);
@@ -167,7 +201,11 @@ pub(super) async fn list(
     Params(query): Params<MailboxQuery>,
 ) -> Result<Json<PageOf<MailboxView>>, Problem> {
     let page = page(query.cursor.as_deref(), query.limit)?;
-    let Paged { items, next } = mailboxes::list(&state.control, &caller, query.domain, query.tenant, page).await?;
+    let Paged { items, next } = match (query.deleted, query.domain, query.tenant) {
+        (Some(true), None, None) => mailboxes::list_deleted(&state.control, &caller, page).await?,
+        (Some(true), ..) => return Err(Problem::field("deleted", "alone", "goes with no other filter")),
+        (_, domain, tenant) => mailboxes::list(&state.control, &caller, domain, tenant, page).await?,
+    };
     Ok(Json(Paged { items: with_usage(&state, items).await?, next }.into()))
 }
 
@@ -213,6 +251,9 @@ pub(super) async fn update(
         password: NewPassword { password: body.password, password_hash: body.password_hash },
         quota_bytes: body.quota.bytes,
         quota_messages: body.quota.messages,
+        leave_alias: body.leave_alias,
+        mode: body.mode,
+        expires_at: body.expires_at,
     };
     let (mailbox, revision) = mailboxes::update(&state.control, &caller, id, patch, expected).await?;
     let view = one_with_usage(&state, mailbox).await?;
@@ -221,17 +262,44 @@ pub(super) async fn update(
 
 /// Delete a mailbox
 ///
-/// Its sessions end at once, its mail goes soon after.
-#[utoipa::path(delete, path = "/v1/mailboxes/{id}", operation_id = "delete_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path)),
-    responses((status = 200, body = Effect), (status = 404, body = Problem)))]
+/// Its sessions end at once. Without `grace_days` its mail goes soon after; with it the mailbox keeps address, mail
+/// and settings for so long and can be restored.
+#[utoipa::path(delete, path = "/v1/mailboxes/{id}", operation_id = "delete_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path), DeleteQuery),
+    responses((status = 200, body = Effect), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn delete(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Of(id): Of<MailboxId>,
     IfMatch(expected): IfMatch,
+    Params(query): Params<DeleteQuery>,
 ) -> Result<Response, Problem> {
-    let revision = mailboxes::delete(&state.control, &caller, id, expected).await?;
+    let revision = match query.grace_days.unwrap_or(0) {
+        0 => mailboxes::delete(&state.control, &caller, id, expected).await?,
+        days if days <= mailboxes::GRACE_DAYS => {
+            mailboxes::delete_softly(&state.control, &caller, id, days, expected).await?
+        }
+        _ => {
+            let detail = format!("must be at most {}", mailboxes::GRACE_DAYS);
+            return Err(Problem::field("grace_days", "out_of_range", detail));
+        }
+    };
     Ok(deleted(&state, revision).await)
+}
+
+/// Restore a deleted mailbox
+///
+/// As it was, with its mail, until its `purge_at`.
+#[utoipa::path(post, path = "/v1/mailboxes/{id}/restore", operation_id = "restore_mailbox", tag = "Mailboxes", params(("id" = MailboxId, Path)),
+    responses((status = 200, body = Written<MailboxView>), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn restore(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    Of(id): Of<MailboxId>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    let (mailbox, revision) = mailboxes::restore(&state.control, &caller, id, expected).await?;
+    let view = one_with_usage(&state, mailbox).await?;
+    Ok(changed(&state, view, revision).await)
 }
 
 /// Read what a mailbox holds

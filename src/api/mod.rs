@@ -99,6 +99,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(mailboxes::create, mailboxes::list))
         .routes(routes!(mailboxes::get, mailboxes::update, mailboxes::delete))
         .routes(routes!(mailboxes::get_by_address))
+        .routes(routes!(mailboxes::restore))
         .routes(routes!(mailboxes::usage))
         .routes(routes!(mailboxes::logins))
         .routes(routes!(protocols::of_mailbox, protocols::patch_mailbox))

@@ -13,12 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks for purges.
 const PURGE_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks for what was to happen by now.
+const DUE_EVERY: Duration = Duration::from_secs(5);
 /// Between two sweeps of everything else.
 const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// Runs the jobs until it is told to stop.
 pub(super) async fn run(control: Control, directory: Directory, store: Store, stop: CancellationToken) {
     let mut purge = tokio::time::interval(PURGE_EVERY);
+    let mut due = tokio::time::interval(DUE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut purged_at = Revision(-1);
     loop {
@@ -29,6 +32,11 @@ pub(super) async fn run(control: Control, directory: Directory, store: Store, st
                 let applied = directory.applied();
                 if applied != purged_at && purge_mailboxes(&control, &directory, &store).await {
                     purged_at = applied;
+                }
+            }
+            _ = due.tick() => {
+                if let Err(error) = jobs::due(&control).await {
+                    tracing::warn!(%error, "what was to happen by now waits");
                 }
             }
             _ = sweep.tick() => {

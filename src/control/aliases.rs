@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self as rows, AliasRow};
 use crate::model::ids::{AliasId, DomainId, TenantId};
-use crate::model::{EmailAddress, LimitName, Revision, Timestamp, Touch, bounds};
+use crate::model::{EmailAddress, LimitName, Revision, Timestamp, Touch, WhoMayPost, bounds};
 use std::collections::HashSet;
 
 /// Targets of one alias.
@@ -29,6 +29,14 @@ pub struct Alias {
     /// Where it delivers.
     #[schema(value_type = Vec<String>, example = json!(["alice@example.org"]))]
     pub targets: Vec<EmailAddress>,
+    /// When it ends; `null` never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// Who may send to it: `anyone`, its targets (`members`), addresses of its `domain`, or those `listed` in `posters`.
+    pub who_may_post: WhoMayPost,
+    /// Who may send to it besides.
+    #[schema(value_type = Vec<String>, example = json!([]))]
+    pub posters: Vec<EmailAddress>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -45,9 +53,38 @@ impl From<AliasRow> for Alias {
             tenant: row.tenant,
             address: row.address,
             targets: row.targets,
+            expires_at: row.expires_at.map(Timestamp),
+            who_may_post: row.who_may_post,
+            posters: row.posters,
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
+    }
+}
+
+/// How an alias is used: what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct AliasUse {
+    /// When it ends; `Some(None)` never.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Who may send to it.
+    pub who_may_post: Option<WhoMayPost>,
+    /// Who may send to it besides.
+    pub posters: Option<Vec<EmailAddress>>,
+}
+
+impl AliasUse {
+    fn apply(self, now: i64, alias: &mut AliasRow) -> Result<()> {
+        if self.expires_at.flatten().is_some_and(|at| at.0 <= now) {
+            return Err(Error::field("/expires_at", "past", "must lie in the future"));
+        }
+        if self.posters.as_ref().is_some_and(|posters| posters.len() > TARGETS) {
+            return Err(Error::field("/posters", "too_many", format!("must hold at most {TARGETS} addresses")));
+        }
+        alias.expires_at = self.expires_at.map_or(alias.expires_at, |at| at.map(|at| at.0));
+        alias.who_may_post = self.who_may_post.unwrap_or(alias.who_may_post);
+        alias.posters = self.posters.unwrap_or_else(|| std::mem::take(&mut alias.posters));
+        Ok(())
     }
 }
 
@@ -104,22 +141,27 @@ pub async fn create(
     caller: &Caller,
     address: EmailAddress,
     targets: Vec<EmailAddress>,
+    used: AliasUse,
 ) -> Result<(Alias, Revision)> {
     caller.may_administer()?;
     let targets = check_targets(targets)?;
     let mut change = control.begin(caller, "create_alias").await?;
     let domain = domain_of(change.tx(), caller, &address).await?;
     refuse_loop(change.tx(), &address, &targets).await?;
-    let row = AliasRow {
+    let mut row = AliasRow {
         id: AliasId(change.new_id()),
         domain: domain.id,
         tenant: domain.tenant,
         path: domain.path,
         address,
         targets,
+        expires_at: None,
+        who_may_post: WhoMayPost::Anyone,
+        posters: Vec::new(),
         created_at: change.now(),
         revision: change.revision(),
     };
+    used.apply(change.now(), &mut row)?;
     let refused = |e| taken(e, "addresses", "address_key", "the address");
     addresses::insert(change.tx(), row.address.key(), Addressee::Alias(row.id)).await.map_err(refused)?;
     rows::insert(change.tx(), &row).await?;
@@ -154,12 +196,13 @@ pub async fn list(
     Ok(Paged::new(rows, page, |row| row.id.0, Alias::from))
 }
 
-/// Changes where an alias delivers.
+/// Changes where an alias delivers, for whom and how long.
 pub async fn update(
     control: &Control,
     caller: &Caller,
     id: AliasId,
     targets: Option<Vec<EmailAddress>>,
+    used: AliasUse,
     expected: Option<i64>,
 ) -> Result<(Alias, Revision)> {
     caller.may_administer()?;
@@ -173,6 +216,7 @@ pub async fn update(
         refuse_loop(change.tx(), &after.address, &targets).await?;
         after.targets = targets;
     }
+    used.apply(change.now(), &mut after)?;
     rows::update(change.tx(), &after).await?;
     let (path, before, after) = (before.path.clone(), Alias::from(before), Alias::from(after));
     let record = Record {

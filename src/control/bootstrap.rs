@@ -3,7 +3,7 @@
 use super::change::view;
 use super::tenants::{Tenant, path_of};
 use super::users::User;
-use super::{Caller, CallerId, Control, Error, Record, Result};
+use super::{Caller, Control, Error, Record, Result};
 use crate::auth::tokens::random_password;
 use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self, TenantRow};
@@ -14,11 +14,6 @@ use crate::model::{Role, TenantKind, Touch};
 
 /// The name of the first operator.
 pub const FIRST_OPERATOR: &str = "operator";
-
-/// Facteur itself, which stands above all tenants.
-fn system() -> Caller {
-    Caller::new(CallerId::System, TenantId(0), String::new(), Role::Operator)
-}
 
 /// Makes the operator's tenant and the first operator when there are none. Answers the
 /// password if it was generated here: it is to be shown once.
@@ -32,7 +27,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
     let clear = password.or(generated.as_deref()).unwrap_or_default();
     let hash = control.passwords.hash(clear).await?;
 
-    let mut change = control.begin(&system(), "bootstrap").await?;
+    let mut change = control.begin(&Caller::system(), "bootstrap").await?;
     // Another node may have been quicker: the revision's lock has made us wait for it.
     if tenants::root(change.tx()).await?.is_some() {
         return Ok(None);
@@ -75,7 +70,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
 pub async fn reset_password(control: &Control, name: &str) -> Result<String> {
     let password = random_password();
     let hash = control.passwords.hash(&password).await?;
-    let mut change = control.begin(&system(), "reset_operator_password").await?;
+    let mut change = control.begin(&Caller::system(), "reset_operator_password").await?;
     let found = users::find_by_name(change.tx(), &name.to_ascii_lowercase()).await?;
     let before = found.filter(|row| row.role == Role::Operator).ok_or(Error::NotFound)?;
     let mut after = before.clone();

@@ -65,6 +65,11 @@ impl Caller {
         Self { id, tenant, path, role, read_only: false, intent: Intent::default(), until: None }
     }
 
+    /// Facteur itself, which stands above all tenants.
+    pub(super) fn system() -> Self {
+        Self::new(CallerId::System, TenantId(0), String::new(), Role::Operator)
+    }
+
     /// Refuses what does not lie at or below the caller's tenant, as if it were not there.
     pub(super) fn reach(&self, path: &str) -> Result<()> {
         if self.role != Role::MailboxUser && path.starts_with(&self.path) { Ok(()) } else { Err(Error::NotFound) }

@@ -5,13 +5,13 @@ use super::limits::{give_back, take};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::{in_force, refuse_deletion};
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
-use crate::db::Tx;
 use crate::db::domains::{self as rows, DomainRow};
-use crate::db::effective::{self, Effective, Said};
+use crate::db::effective::{self, Effective, Own, Said};
 use crate::db::levels;
 use crate::db::suspensions::{self, Suspended};
+use crate::db::{Tx, addresses};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{DomainName, LimitName, Revision, Timestamp, Touch};
+use crate::model::{DomainName, EmailAddress, LimitName, Revision, Timestamp, Touch};
 
 /// A domain as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -28,6 +28,17 @@ pub struct Domain {
     pub display_name: String,
     /// What it says about protocols; mailboxes that say `inherit` take it.
     pub protocols: ProtocolsView,
+    /// The domain that it only spells differently: every address here is the same one there.
+    pub alias_of: Option<DomainId>,
+    /// Where mail for unknown addresses goes; `null` nowhere.
+    #[schema(value_type = Option<String>, example = json!(null))]
+    pub catch_all: Option<EmailAddress>,
+    /// Where postmaster and abuse go when they are no addresses of their own; `null` to `catch_all`, else the oldest mailbox.
+    #[schema(value_type = Option<String>, example = "alice@example.org")]
+    pub reserved_to: Option<EmailAddress>,
+    /// What stands between user and detail in `user+detail` (RFC 5233); `null` takes addresses as they are.
+    #[schema(example = "+")]
+    pub subaddress_separator: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -44,9 +55,77 @@ impl From<DomainRow> for Domain {
             display_name: row.name.to_unicode(),
             name: row.name,
             protocols: row.protocols.into(),
+            alias_of: row.alias_of,
+            catch_all: row.catch_all,
+            reserved_to: row.reserved_to,
+            subaddress_separator: Some(row.separator).filter(|separator| !separator.is_empty()),
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
+    }
+}
+
+/// A change of a domain, or what a new one is: what is `None` stays as it is, `Some(None)` takes away.
+#[derive(Debug, Clone, Default)]
+pub struct DomainPatch {
+    /// What it says about protocols.
+    pub protocols: ProtocolsPatch,
+    /// Where mail for unknown addresses goes.
+    pub catch_all: Option<Option<EmailAddress>>,
+    /// Where postmaster and abuse go.
+    pub reserved_to: Option<Option<EmailAddress>>,
+    /// Between user and detail.
+    pub separator: Option<Option<String>>,
+    /// The domain that a new one only spells differently.
+    pub alias_of: Option<DomainId>,
+}
+
+impl From<ProtocolsPatch> for DomainPatch {
+    fn from(protocols: ProtocolsPatch) -> Self {
+        Self { protocols, ..Self::default() }
+    }
+}
+
+impl DomainPatch {
+    /// Merges the change; what it says about protocols stands at `at` in the request's body.
+    async fn apply(self, tx: &mut Tx, at: &str, domain: &mut DomainRow) -> Result<()> {
+        self.protocols.apply(at, &mut domain.protocols)?;
+        self.protocols.check_allowed(tx, at, &domain.path).await?;
+        for (pointer, to) in [("/catch_all", &self.catch_all), ("/reserved_to", &self.reserved_to)] {
+            if let Some(Some(to)) = to {
+                check_taker(tx, pointer, domain, to).await?;
+            }
+        }
+        if let Some(separator) = self.separator {
+            let separator = separator.unwrap_or_default();
+            if !["", "+", "-", "=", "_"].contains(&separator.as_str()) {
+                return Err(Error::field("/subaddress_separator", "invalid", "must be one of + - = _, or null"));
+            }
+            domain.separator = separator;
+        }
+        domain.catch_all = self.catch_all.unwrap_or_else(|| domain.catch_all.take());
+        domain.reserved_to = self.reserved_to.unwrap_or_else(|| domain.reserved_to.take());
+        Ok(())
+    }
+}
+
+/// Who takes mail for others must be there himself: otherwise it would come back to him.
+async fn check_taker(tx: &mut Tx, pointer: &str, domain: &DomainRow, to: &EmailAddress) -> Result<()> {
+    if *to.domain() == domain.name && addresses::find(tx, to.key()).await?.is_none() {
+        return Err(Error::field(pointer, "unknown_address", "must be a mailbox or alias that is there"));
+    }
+    Ok(())
+}
+
+/// The domain that a new one stands for: of the same tenant, and no alias itself.
+async fn check_alias(tx: &mut Tx, caller: &Caller, domain: &DomainRow, target: DomainId) -> Result<()> {
+    let found = rows::find(tx, target).await?.filter(|row| caller.reach(&row.path).is_ok());
+    let refused = |code, detail| Err(Error::field("/alias_of", code, detail));
+    match found {
+        None => refused("unknown_domain", "is none of your domains"),
+        Some(row) if row.tenant != domain.tenant => refused("other_tenant", "must belong to the same tenant"),
+        Some(row) if row.alias_of.is_some() => refused("alias_domain", "stands for another domain itself"),
+        Some(_) => Ok(()),
     }
 }
 
@@ -63,23 +142,29 @@ pub async fn create(
     caller: &Caller,
     tenant: Option<TenantId>,
     name: DomainName,
-    protocols: ProtocolsPatch,
+    new: impl Into<DomainPatch>,
 ) -> Result<(Domain, Revision)> {
     caller.may_administer()?;
-    let mut settings = rows::ProtocolSettings::default();
-    protocols.apply("/protocols", &mut settings)?;
+    let new = new.into();
     let mut change = control.begin(caller, "create_domain").await?;
     let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
-    let row = DomainRow {
+    let mut row = DomainRow {
         id: DomainId(change.new_id()),
         tenant: tenant.id,
         path: tenant.path,
         name,
-        protocols: settings,
+        protocols: rows::ProtocolSettings::default(),
+        alias_of: new.alias_of,
+        catch_all: None,
+        reserved_to: None,
+        separator: "+".into(),
         created_at: change.now(),
         revision: change.revision(),
     };
-    protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
+    if let Some(target) = row.alias_of {
+        check_alias(change.tx(), caller, &row, target).await?;
+    }
+    new.apply(change.tx(), "/protocols", &mut row).await?;
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "domains", "name", "the domain"))?;
     take(change.tx(), caller, &row.path, LimitName::Domains).await?;
     let (id, path, domain) = (row.id, row.path.clone(), Domain::from(row));
@@ -118,25 +203,26 @@ pub async fn list(
     Ok(Paged::new(rows, page, |row| row.id.0, Domain::from))
 }
 
-/// Changes what a domain says about protocols.
+/// Changes a domain.
 pub async fn update(
     control: &Control,
     caller: &Caller,
     id: DomainId,
-    protocols: ProtocolsPatch,
+    patch: impl Into<DomainPatch>,
     expected: Option<i64>,
 ) -> Result<(Domain, Revision)> {
-    let (domain, _, revision) = change_protocols(control, caller, id, "/protocols", protocols, expected).await?;
+    let (domain, _, revision) = change(control, caller, id, "/protocols", patch.into(), expected).await?;
     Ok((domain, revision))
 }
 
-/// The same, with what then holds for mailboxes that say nothing; the patch stands at `at` in the request's body.
-pub(super) async fn change_protocols(
+/// The same, with what then holds for mailboxes that say nothing; what the patch says about protocols stands at
+/// `at` in the request's body.
+pub(super) async fn change(
     control: &Control,
     caller: &Caller,
     id: DomainId,
     at: &str,
-    protocols: ProtocolsPatch,
+    patch: DomainPatch,
     expected: Option<i64>,
 ) -> Result<(Domain, Effective, Revision)> {
     caller.may_administer()?;
@@ -144,15 +230,15 @@ pub(super) async fn change_protocols(
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
     let mut after = before.clone();
-    protocols.apply(at, &mut after.protocols)?;
-    protocols.check_allowed(change.tx(), at, &before.path).await?;
+    patch.apply(change.tx(), at, &mut after).await?;
     after.revision = change.revision();
-    rows::set_protocols(change.tx(), id, &after.protocols, after.revision).await?;
+    rows::update(change.tx(), &after).await?;
     let now = change.now();
     let suspended = in_force(change.tx(), MailboxId(0), id, now).await?;
     let above = levels::above(change.tx(), &before.path).await?;
     let holds = |row: &DomainRow| {
-        effective::resolve(Said { mailbox: None, domain: Some(&row.protocols), above: &above }, &suspended)
+        let said = Said { mailbox: None, domain: Some(&row.protocols), above: &above, own: Own::NONE };
+        effective::resolve(said, &suspended)
     };
     let (held, effective) = (holds(&before), holds(&after));
     let (path, before, after) = (before.path.clone(), Domain::from(before), Domain::from(after));
@@ -175,7 +261,12 @@ pub async fn delete(control: &Control, caller: &Caller, id: DomainId, expected: 
     let now = change.now();
     refuse_deletion(change.tx(), caller, Suspended::Domain(id), now).await?;
     suspensions::delete_all(change.tx(), Suspended::Domain(id)).await?;
-    let refused = |e| in_use(e, "the domain still has mailboxes or aliases: delete them first");
+    let refused = |e| {
+        in_use(
+            e,
+            "the domain still has mailboxes (deleted ones too, while they can be restored), aliases or domains that stand for it: delete them first",
+        )
+    };
     rows::delete(change.tx(), id).await.map_err(refused)?;
     let path = before.path.clone();
     give_back(change.tx(), &path, LimitName::Domains).await?;

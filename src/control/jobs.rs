@@ -8,6 +8,8 @@ use crate::model::ids::MailboxId;
 
 /// Purges handed out at once.
 pub const PURGE_BATCH: usize = 100;
+/// Mailboxes that end or go in one turn.
+const DUE_BATCH: i64 = 100;
 
 /// Some mailboxes whose mail has to go, at most [`PURGE_BATCH`].
 pub async fn purges(control: &Control) -> Result<Vec<MailboxId>> {
@@ -26,6 +28,30 @@ pub async fn purged(control: &Control, mailbox: MailboxId) -> Result<()> {
 pub async fn with_expiry(control: &Control, after: MailboxId) -> Result<Vec<MailboxId>> {
     let mut tx = control.db.read().await?;
     Ok(mailboxes::with_expiry(&mut tx, Page { after: after.0, limit: 500 }).await?)
+}
+
+/// Does what was to happen by now: mailboxes end, and deleted ones go for good.
+pub async fn due(control: &Control) -> Result<()> {
+    let mut tx = control.db.read().await?;
+    let now = control.now_ms();
+    let ending = mailboxes::ending(&mut tx, now, DUE_BATCH).await?;
+    let gone = mailboxes::to_purge(&mut tx, now, DUE_BATCH).await?;
+    drop(tx);
+    for id in ending {
+        done_already(super::mailboxes::end(control, id).await)?;
+    }
+    for id in gone {
+        done_already(super::mailboxes::purge(control, id).await)?;
+    }
+    Ok(())
+}
+
+/// Another node may have been quicker.
+fn done_already(result: Result<()>) -> Result<()> {
+    match result {
+        Err(super::Error::NotFound) => Ok(()),
+        other => other,
+    }
 }
 
 /// Forgets sign-ins that have expired.

@@ -5,15 +5,18 @@ use super::limits::{give_back, take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::refuse_deletion;
-use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants};
+use super::{
+    Caller, CallerId, Change, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants,
+};
 use crate::db::addresses::{self, Addressee};
+use crate::db::aliases::{self, AliasRow};
 use crate::db::levels::{self, Above, EffectiveQuota};
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{Tx, api_sessions, domains as domain_rows, logins, purges};
-use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, LimitName, Protocol, Quota, Revision, Timestamp, Touch};
+use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
+use crate::model::{EmailAddress, LimitName, MailboxMode, Protocol, Quota, Revision, Timestamp, Touch, WhoMayPost};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -32,6 +35,10 @@ impl From<Quota> for QuotaView {
         Self { bytes: quota.bytes, messages: quota.messages }
     }
 }
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// Days for which a deleted mailbox can be restored at most.
+pub const GRACE_DAYS: u16 = 365;
 
 /// A mailbox as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -56,6 +63,17 @@ pub struct Mailbox {
     pub effective_quota: EffectiveQuota,
     /// What it says about protocols.
     pub protocols: ProtocolsView,
+    /// What it is for: `both`, `send_only` or `receive_only`.
+    pub mode: MailboxMode,
+    /// When it ends: from then on nobody signs in and no mail is taken; `null` never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was deleted; until `purge_at` it can be restored.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deleted_at: Option<Timestamp>,
+    /// When a deleted one goes for good.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub purge_at: Option<Timestamp>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -76,6 +94,10 @@ impl Mailbox {
             quota: row.quota.into(),
             effective_quota: above.quota(row.quota),
             protocols: row.protocols.clone().into(),
+            mode: row.mode,
+            expires_at: row.expires_at.map(Timestamp),
+            deleted_at: row.deleted_at.map(Timestamp),
+            purge_at: row.purge_at.map(Timestamp),
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
@@ -95,6 +117,10 @@ pub struct NewMailbox {
     pub quota: Quota,
     /// What it says about protocols.
     pub protocols: ProtocolsPatch,
+    /// What it is for.
+    pub mode: MailboxMode,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A change of a mailbox: what is `None` stays as it is.
@@ -110,11 +136,29 @@ pub struct MailboxPatch {
     pub quota_bytes: Option<Option<u64>>,
     /// `Some(None)` takes the limit away.
     pub quota_messages: Option<Option<u64>>,
+    /// With another address: an alias stays behind at the old one.
+    pub leave_alias: bool,
+    /// What it is for.
+    pub mode: Option<MailboxMode>,
+    /// When it ends; `Some(None)` never.
+    pub expires_at: Option<Option<Timestamp>>,
 }
 
 impl MailboxPatch {
     fn is_own(&self) -> bool {
-        self.address.is_none() && self.quota_bytes.is_none() && self.quota_messages.is_none()
+        let quota = self.quota_bytes.is_some() || self.quota_messages.is_some();
+        !(quota || self.address.is_some() || self.leave_alias || self.mode.is_some() || self.expires_at.is_some())
+    }
+
+    fn check(&self, now: i64) -> Vec<FieldError> {
+        let mut errors = self.password.check();
+        errors.extend(self.name.as_deref().and_then(|name| check_name("/name", name)));
+        errors.extend(check_limits(self.quota_bytes, self.quota_messages));
+        errors.extend(check_end(self.expires_at.flatten(), now));
+        if self.leave_alias && self.address.is_none() {
+            errors.push(FieldError::new("/leave_alias", "needs_address", "goes with another address alone"));
+        }
+        errors
     }
 }
 
@@ -140,13 +184,27 @@ pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: MailboxId) -> Result
     Ok(row)
 }
 
+/// Refuses to change what is deleted.
+pub(super) fn check_there(row: &MailboxRow) -> Result<()> {
+    if row.deleted_at.is_some() { Err(Error::InUse("the mailbox is deleted: restore it first")) } else { Ok(()) }
+}
+
+fn check_end(at: Option<Timestamp>, now: i64) -> Option<FieldError> {
+    at.filter(|at| at.0 <= now).map(|_| FieldError::new("/expires_at", "past", "must lie in the future"))
+}
+
 /// The domain of an address, which the caller must reach.
 pub(super) async fn domain_of(tx: &mut Tx, caller: &Caller, address: &EmailAddress) -> Result<domain_rows::DomainRow> {
     let row = domain_rows::find_by_name(tx, address.domain()).await?.filter(|row| caller.reach(&row.path).is_ok());
     // Whether another tenant has the domain is not ours to tell.
-    row.ok_or_else(|| {
+    let row = row.ok_or_else(|| {
         Error::field("/address", "unknown_domain", "its domain is none of yours: create the domain first")
-    })
+    })?;
+    if row.alias_of.is_some() {
+        let detail = "its domain stands for another one and has no addresses of its own";
+        return Err(Error::field("/address", "alias_domain", detail));
+    }
+    Ok(row)
 }
 
 /// Creates a mailbox.
@@ -155,6 +213,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
     let mut errors = new.password.check();
     errors.extend(check_name("/name", &new.name));
     errors.extend(check_limits(Some(new.quota.bytes), Some(new.quota.messages)));
+    errors.extend(check_end(new.expires_at, control.now_ms()));
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
@@ -174,6 +233,11 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         password_epoch: change.revision(),
         quota: new.quota,
         protocols,
+        mode: new.mode,
+        expires_at: new.expires_at.map(|at| at.0),
+        expired: false,
+        deleted_at: None,
+        purge_at: None,
         created_at: change.now(),
         revision: change.revision(),
     };
@@ -254,9 +318,7 @@ pub async fn update(
     patch: MailboxPatch,
     expected: Option<i64>,
 ) -> Result<(Mailbox, Revision)> {
-    let mut errors = patch.password.check();
-    errors.extend(patch.name.as_deref().and_then(|name| check_name("/name", name)));
-    errors.extend(check_limits(patch.quota_bytes, patch.quota_messages));
+    let errors = patch.check(control.now_ms());
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
@@ -264,6 +326,7 @@ pub async fn update(
     let mut change = control.begin(caller, "update_mailbox").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check_there(&before)?;
     if caller.id == CallerId::Mailbox(id) && !patch.is_own() {
         return Err(Error::NotAllowed("a mailbox's owner may change its name and password alone"));
     }
@@ -272,6 +335,8 @@ pub async fn update(
     let mut touches = vec![Touch::Mailbox(id)];
     if hash.is_some() || patch.address.as_ref().is_some_and(|address| *address != before.address) {
         touches.extend(closes_all());
+    } else if patch.mode.is_some() {
+        touches.push(Touch::Closes(Protocol::Submission));
     }
     after.name = patch.name.unwrap_or(after.name);
     after.quota.bytes = patch.quota_bytes.unwrap_or(after.quota.bytes);
@@ -281,8 +346,15 @@ pub async fn update(
         after.password_epoch = change.revision();
         api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     }
+    after.mode = patch.mode.unwrap_or(after.mode);
+    if let Some(at) = patch.expires_at {
+        (after.expires_at, after.expired) = (at.map(|at| at.0), false);
+    }
     if let Some(address) = patch.address {
         rename(change.tx(), caller, &mut after, address).await?;
+        if patch.leave_alias && after.address != before.address {
+            touches.push(leave_alias(&mut change, caller, &before, &after.address).await?);
+        }
     }
     rows::update(change.tx(), &after).await?;
     take_quota(change.tx(), caller, &after.path, Some(before.quota), Some(after.quota)).await?;
@@ -290,6 +362,33 @@ pub async fn update(
     let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
     let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
     Ok((after, change.commit(record).await?))
+}
+
+/// Makes an alias at the address that a mailbox had.
+async fn leave_alias(
+    change: &mut Change,
+    caller: &Caller,
+    before: &MailboxRow,
+    target: &EmailAddress,
+) -> Result<Touch> {
+    let alias = AliasRow {
+        id: AliasId(change.new_id()),
+        domain: before.domain,
+        tenant: before.tenant,
+        path: before.path.clone(),
+        address: before.address.clone(),
+        targets: vec![target.clone()],
+        expires_at: None,
+        who_may_post: WhoMayPost::Anyone,
+        posters: Vec::new(),
+        created_at: change.now(),
+        revision: change.revision(),
+    };
+    let tx = change.tx();
+    addresses::insert(tx, alias.address.key(), Addressee::Alias(alias.id)).await?;
+    aliases::insert(tx, &alias).await?;
+    take(tx, caller, &alias.path, LimitName::Aliases).await?;
+    Ok(Touch::Alias(alias.id))
 }
 
 /// Gives a mailbox another address, in a domain of the same tenant.
@@ -311,6 +410,91 @@ async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address:
     Ok(())
 }
 
+/// Deletes a mailbox so that it can be restored for some days: it keeps its address, its mail and its place in the
+/// plan, and nobody signs in or sends to it.
+pub async fn delete_softly(
+    control: &Control,
+    caller: &Caller,
+    id: MailboxId,
+    days: u16,
+    expected: Option<i64>,
+) -> Result<Revision> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "trash_mailbox").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    check_there(&before)?;
+    let now = change.now();
+    refuse_deletion(change.tx(), caller, Suspended::Mailbox(id), now).await?;
+    let mut after = before.clone();
+    after.deleted_at = Some(now);
+    after.purge_at = Some(now + i64::from(days) * DAY_MS);
+    let (_, revision) = put(change, before, after).await?;
+    Ok(revision)
+}
+
+/// Restores a mailbox that was deleted a while ago, as it was.
+pub async fn restore(
+    control: &Control,
+    caller: &Caller,
+    id: MailboxId,
+    expected: Option<i64>,
+) -> Result<(Mailbox, Revision)> {
+    caller.may_administer()?;
+    let mut change = control.begin(caller, "restore_mailbox").await?;
+    let before = reach(change.tx(), caller, id).await?;
+    check_unchanged(expected, before.revision)?;
+    if before.deleted_at.is_none() {
+        return Err(Error::InUse("the mailbox is not deleted"));
+    }
+    let mut after = before.clone();
+    (after.deleted_at, after.purge_at) = (None, None);
+    put(change, before, after).await
+}
+
+/// Writes a mailbox and its revision.
+async fn put(mut change: Change, before: MailboxRow, mut after: MailboxRow) -> Result<(Mailbox, Revision)> {
+    let id = after.id;
+    after.revision = change.revision();
+    rows::update(change.tx(), &after).await?;
+    if after.deleted_at.is_some() {
+        api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
+    }
+    let path = after.path.clone();
+    let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
+    let record = Record {
+        object: id.to_string(),
+        path,
+        before: view(&before),
+        after: view(&after),
+        touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
+    };
+    Ok((after, change.commit(record).await?))
+}
+
+/// Tells the nodes that a mailbox has ended; nothing when it was told, or ends later by now.
+pub(super) async fn end(control: &Control, id: MailboxId) -> Result<()> {
+    let system = Caller::system();
+    let mut change = control.begin(&system, "expire_mailbox").await?;
+    let before = reach(change.tx(), &system, id).await?;
+    let now = change.now();
+    if before.expired || before.expires_at.is_none_or(|at| at > now) {
+        return Ok(());
+    }
+    let mut after = before.clone();
+    after.expired = true;
+    put(change, before, after).await.map(drop)
+}
+
+/// Deleted mailboxes that can be restored, of tenants at and below the caller's.
+pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Mailbox>> {
+    let mut tx = control.db.read().await?;
+    let rows = rows::list_deleted(&mut tx, caller.list_path()?, page.into()).await?;
+    let levels_of = levels_of(&mut tx, &rows).await?;
+    let view = |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&Above::default()));
+    Ok(Paged::new(rows, page, |row| row.id.0, view))
+}
+
 /// Deletes a mailbox; its mail goes soon after.
 pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected: Option<i64>) -> Result<Revision> {
     caller.may_administer()?;
@@ -318,8 +502,27 @@ pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected:
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
     let now = change.now();
+    refuse_deletion(change.tx(), caller, Suspended::Mailbox(id), now).await?;
+    remove(change, caller, before).await
+}
+
+/// Removes a deleted mailbox whose time to be restored is over.
+pub(super) async fn purge(control: &Control, id: MailboxId) -> Result<()> {
+    let system = Caller::system();
+    let mut change = control.begin(&system, "purge_mailbox").await?;
+    let before = reach(change.tx(), &system, id).await?;
+    let now = change.now();
+    // It may have been restored meanwhile.
+    if before.purge_at.is_none_or(|at| at > now) {
+        return Ok(());
+    }
+    remove(change, &system, before).await.map(drop)
+}
+
+/// Removes a mailbox and everything of it; its mail is purged after the commit.
+async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Result<Revision> {
+    let (id, now) = (before.id, change.now());
     let tx = change.tx();
-    refuse_deletion(tx, caller, Suspended::Mailbox(id), now).await?;
     addresses::delete(tx, before.address.key()).await?;
     suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
     logins::delete(tx, id).await?;

@@ -8,7 +8,7 @@ use super::plans::PlanPatch;
 use super::suspensions::in_force;
 use super::tenants::TenantPatch;
 use super::{Caller, Control, Error, FieldError, Record, Result, domains, mailboxes, plans, tenants};
-use crate::db::effective::{self, Effective, Said};
+use crate::db::effective::{self, Effective, Own, Said};
 use crate::db::levels::{self, Above, TenantLevel};
 use crate::db::protocols::{ProtocolSettings, Restriction};
 use crate::db::{Tx, mailboxes as mailbox_rows};
@@ -184,7 +184,8 @@ async fn explain_mailbox(tx: &mut Tx, mailbox: mailbox_rows::MailboxRow, now: i6
     let domain = crate::db::domains::find(tx, mailbox.domain).await?.ok_or(Error::NotFound)?;
     let suspended = in_force(tx, mailbox.id, mailbox.domain, now).await?;
     let above = levels::above(tx, &mailbox.path).await?;
-    let said = Said { mailbox: Some(&mailbox.protocols), domain: Some(&domain.protocols), above: &above };
+    let own = Own::of(&mailbox, now);
+    let said = Said { mailbox: Some(&mailbox.protocols), domain: Some(&domain.protocols), above: &above, own };
     let effective = effective::resolve(said, &suspended);
     Ok(Protocols { effective, settings: mailbox.protocols.into(), etag: mailbox.revision })
 }
@@ -195,7 +196,7 @@ pub async fn of_domain(control: &Control, caller: &Caller, id: DomainId) -> Resu
     let domain = domains::reach(&mut tx, caller, id).await?;
     let suspended = in_force(&mut tx, MailboxId(0), id, control.now_ms()).await?;
     let above = levels::above(&mut tx, &domain.path).await?;
-    let said = Said { mailbox: None, domain: Some(&domain.protocols), above: &above };
+    let said = Said { mailbox: None, domain: Some(&domain.protocols), above: &above, own: Own::NONE };
     let effective = effective::resolve(said, &suspended);
     Ok(Protocols { effective, settings: domain.protocols.into(), etag: domain.revision })
 }
@@ -205,7 +206,7 @@ pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Resu
     let mut tx = control.db.read().await?;
     let tenant = tenants::reach(&mut tx, caller, id).await?;
     let above = levels::above(&mut tx, &tenant.path).await?;
-    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above }, &[]);
+    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
     Ok(Protocols { effective, settings: tenant.protocols.into(), etag: tenant.revision })
 }
 
@@ -222,7 +223,7 @@ pub async fn of_plan(control: &Control, caller: &Caller, id: PlanId) -> Result<P
         plan: Some(plan),
     };
     let above = Above(vec![level]);
-    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above }, &[]);
+    let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
     Ok(Protocols { settings, effective, etag })
 }
 
@@ -238,6 +239,7 @@ pub async fn patch_mailbox(
     let mut change = control.begin(caller, "update_mailbox_protocols").await?;
     let mut mailbox = mailboxes::reach(change.tx(), caller, id).await?;
     super::change::check_unchanged(expected, mailbox.revision)?;
+    mailboxes::check_there(&mailbox)?;
     let now = change.now();
     let (before, path) = (ProtocolsView::from(mailbox.protocols.clone()), mailbox.path.clone());
     let held = explain_mailbox(change.tx(), mailbox.clone(), now).await?.effective;
@@ -264,7 +266,7 @@ pub async fn patch_domain(
     patch: ProtocolsPatch,
     expected: Option<i64>,
 ) -> Result<(Protocols, Revision)> {
-    let (domain, effective, revision) = domains::change_protocols(control, caller, id, "", patch, expected).await?;
+    let (domain, effective, revision) = domains::change(control, caller, id, "", patch.into(), expected).await?;
     Ok((Protocols { settings: domain.protocols, effective, etag: domain.etag }, revision))
 }
 

@@ -90,8 +90,10 @@ impl SignIn {
     async fn find_subject(&self, name: &str) -> Result<Option<Subject>> {
         let mut tx = self.control.db.read().await?;
         if let Ok(address) = name.parse::<EmailAddress>() {
-            let Some(row) = mailboxes::find_by_key(&mut tx, address.key()).await? else { return Ok(None) };
-            return Subject::mailbox(&mut tx, row, self.control.now_ms()).await.map(Some);
+            let row = mailboxes::find_by_key(&mut tx, address.key()).await?;
+            let now = self.control.now_ms();
+            let Some(row) = row.filter(|row| may_sign_in(row, now)) else { return Ok(None) };
+            return Subject::mailbox(&mut tx, row, now).await.map(Some);
         }
         let Ok(name) = parse_name(name) else { return Ok(None) };
         Ok(users::find_by_name(&mut tx, &name).await?.as_ref().map(Subject::user))
@@ -209,13 +211,18 @@ fn subject_key(name: &str) -> String {
     }
 }
 
+/// A mailbox that is deleted, or has ended, lets nobody in.
+fn may_sign_in(row: &mailboxes::MailboxRow, now: i64) -> bool {
+    row.deleted_at.is_none() && row.expires_at.is_none_or(|at| at > now)
+}
+
 /// The caller of a sign-in, while its password is the one that it was made with and no suspension forbids it:
 /// like all suspensions that one lifts without a trace, so the sign-in is not revoked.
 async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<Option<Caller>> {
     let subject = if let Ok(id) = session.caller.parse::<UserId>() {
         users::find(tx, id).await?.as_ref().map(Subject::user)
     } else if let Ok(id) = session.caller.parse::<MailboxId>() {
-        match mailboxes::find(tx, id).await? {
+        match mailboxes::find(tx, id).await?.filter(|row| may_sign_in(row, now)) {
             Some(row) => Some(Subject::mailbox(tx, row, now).await?),
             None => None,
         }

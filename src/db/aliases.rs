@@ -1,8 +1,8 @@
 //! Rows of `aliases`.
 
 use super::{DbError, Page, Result, Row, Tx};
-use crate::model::EmailAddress;
 use crate::model::ids::{AliasId, DomainId, TenantId};
+use crate::model::{EmailAddress, WhoMayPost};
 
 /// An alias.
 #[derive(Debug, Clone)]
@@ -19,6 +19,12 @@ pub struct AliasRow {
     pub address: EmailAddress,
     /// Where it delivers.
     pub targets: Vec<EmailAddress>,
+    /// When it ends, Unix milliseconds.
+    pub expires_at: Option<i64>,
+    /// Who may send to it.
+    pub who_may_post: WhoMayPost,
+    /// Who may besides, or alone when it lists them.
+    pub posters: Vec<EmailAddress>,
     /// Unix milliseconds.
     pub created_at: i64,
     /// The revision that last wrote it.
@@ -26,40 +32,46 @@ pub struct AliasRow {
 }
 
 fn read(row: &Row) -> Result<AliasRow> {
-    let targets: String = row.get(5)?;
+    let list = |column: usize| -> Result<Vec<EmailAddress>> {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|e| DbError::Damaged(e.to_string()))
+    };
     Ok(AliasRow {
         id: AliasId(row.get(0)?),
         domain: DomainId(row.get(1)?),
         tenant: TenantId(row.get(2)?),
         path: row.get(3)?,
         address: row.parse(4)?,
-        targets: serde_json::from_str(&targets).map_err(|e| DbError::Damaged(e.to_string()))?,
-        created_at: row.get(6)?,
-        revision: row.get(7)?,
+        targets: list(5)?,
+        expires_at: row.get(6)?,
+        who_may_post: row.parse(7)?,
+        posters: list(8)?,
+        created_at: row.get(9)?,
+        revision: row.get(10)?,
     })
 }
 
-fn targets(alias: &AliasRow) -> String {
-    serde_json::Value::from(alias.targets.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
+fn text_of(addresses: &[EmailAddress]) -> String {
+    serde_json::Value::from(addresses.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string()
 }
 
 /// An alias by id.
 pub async fn find(tx: &mut Tx, id: AliasId) -> Result<Option<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
          FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// An alias by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
          FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.address_key = $1";
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Aliases of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
          FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND a.id > $3 ORDER BY a.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -68,7 +80,7 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<AliasRow>> 
 
 /// Aliases of one domain, by id.
 pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.created_at, a.revision \
+    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
          FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
          WHERE a.domain_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
     tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
@@ -76,25 +88,36 @@ pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result
 
 /// Adds an alias (its address is taken in `addresses`).
 pub async fn insert(tx: &mut Tx, alias: &AliasRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO aliases (id, domain_id, tenant_id, address, address_key, targets, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const SQL: &str = "INSERT INTO aliases (id, domain_id, tenant_id, address, address_key, targets, expires_at, who_may_post, posters, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let args = [
         alias.id.0.into(),
         alias.domain.0.into(),
         alias.tenant.0.into(),
         alias.address.to_string().into(),
         alias.address.key().into(),
-        targets(alias).into(),
+        text_of(&alias.targets).into(),
+        alias.expires_at.into(),
+        alias.who_may_post.as_str().into(),
+        text_of(&alias.posters).into(),
         alias.created_at.into(),
         alias.revision.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
 
-/// Writes where it delivers.
+/// Writes where it delivers, for whom and how long.
 pub async fn update(tx: &mut Tx, alias: &AliasRow) -> Result<()> {
-    const SQL: &str = "UPDATE aliases SET targets = $2, revision = $3 WHERE id = $1";
-    tx.execute(SQL, &[alias.id.0.into(), targets(alias).into(), alias.revision.into()]).await.map(drop)
+    const SQL: &str = "UPDATE aliases SET targets = $2, expires_at = $3, who_may_post = $4, posters = $5, revision = $6 WHERE id = $1";
+    let args = [
+        alias.id.0.into(),
+        text_of(&alias.targets).into(),
+        alias.expires_at.into(),
+        alias.who_may_post.as_str().into(),
+        text_of(&alias.posters).into(),
+        alias.revision.into(),
+    ];
+    tx.execute(SQL, &args).await.map(drop)
 }
 
 /// Removes it.

@@ -2,9 +2,9 @@
 
 pub use super::protocols::ProtocolSettings;
 use super::protocols::{protocol_args, read_protocols};
-use super::{Page, Result, Row, Tx};
-use crate::model::DomainName;
+use super::{DbError, Page, Result, Row, Tx};
 use crate::model::ids::{DomainId, TenantId};
+use crate::model::{DomainName, EmailAddress};
 
 /// A domain.
 #[derive(Debug, Clone)]
@@ -19,10 +19,24 @@ pub struct DomainRow {
     pub name: DomainName,
     /// Its say about protocols.
     pub protocols: ProtocolSettings,
+    /// The domain that it only spells differently.
+    pub alias_of: Option<DomainId>,
+    /// Where mail for unknown addresses goes.
+    pub catch_all: Option<EmailAddress>,
+    /// Where postmaster and abuse go when they are no addresses of their own.
+    pub reserved_to: Option<EmailAddress>,
+    /// Between user and detail (RFC 5233); empty for none.
+    pub separator: String,
     /// Unix milliseconds.
     pub created_at: i64,
     /// The revision that last wrote it.
     pub revision: i64,
+}
+
+/// An address, or none where the text is empty.
+fn address(row: &Row, column: usize) -> Result<Option<EmailAddress>> {
+    let text: String = row.get(column)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| DbError::Damaged(text)) }
 }
 
 fn read(row: &Row) -> Result<DomainRow> {
@@ -32,28 +46,32 @@ fn read(row: &Row) -> Result<DomainRow> {
         path: row.get(2)?,
         name: row.parse(3)?,
         protocols: read_protocols(row, 4)?,
-        created_at: row.get(10)?,
-        revision: row.get(11)?,
+        alias_of: row.get::<Option<i64>>(10)?.map(DomainId),
+        catch_all: address(row, 11)?,
+        reserved_to: address(row, 12)?,
+        separator: row.get(13)?,
+        created_at: row.get(14)?,
+        revision: row.get(15)?,
     })
 }
 
 /// A domain by id.
 pub async fn find(tx: &mut Tx, id: DomainId) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A domain by name.
 pub async fn find_by_name(tx: &mut Tx, name: &DomainName) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.name = $1";
     tx.one(SQL, &[name.as_str().into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Domains of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.created_at, d.revision \
+    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
          FROM domains d JOIN tenants t ON t.id = d.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND d.id > $3 ORDER BY d.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -62,20 +80,33 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<DomainRow>>
 
 /// Adds a domain.
 pub async fn insert(tx: &mut Tx, domain: &DomainRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO domains (id, tenant_id, name, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    const SQL: &str = "INSERT INTO domains (id, tenant_id, name, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, alias_of, catch_all, reserved_to, separator, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     let mut args = vec![domain.id.0.into(), domain.tenant.0.into(), domain.name.as_str().into()];
     args.extend(protocol_args(&domain.protocols));
+    args.extend(address_args(domain));
     args.extend([domain.created_at.into(), domain.revision.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
 
-/// Writes its say about protocols.
-pub async fn set_protocols(tx: &mut Tx, id: DomainId, protocols: &ProtocolSettings, revision: i64) -> Result<()> {
-    const SQL: &str = "UPDATE domains SET imap = $2, pop3 = $3, submission = $4, pop3_on_delete = $5, pop3_expire_days = $6, restrictions = $7, revision = $8 WHERE id = $1";
-    let mut args = vec![id.0.into()];
-    args.extend(protocol_args(protocols));
-    args.push(revision.into());
+fn address_args(domain: &DomainRow) -> [super::Arg; 4] {
+    let text = |address: &Option<EmailAddress>| address.as_ref().map(ToString::to_string).unwrap_or_default().into();
+    [
+        domain.alias_of.map(|id| id.0).into(),
+        text(&domain.catch_all),
+        text(&domain.reserved_to),
+        domain.separator.as_str().into(),
+    ]
+}
+
+/// Writes what may change of it.
+pub async fn update(tx: &mut Tx, domain: &DomainRow) -> Result<()> {
+    const SQL: &str = "UPDATE domains SET tenant_id = $2, imap = $3, pop3 = $4, submission = $5, pop3_on_delete = $6, pop3_expire_days = $7, restrictions = $8, \
+         alias_of = $9, catch_all = $10, reserved_to = $11, separator = $12, revision = $13 WHERE id = $1";
+    let mut args = vec![domain.id.0.into(), domain.tenant.0.into()];
+    args.extend(protocol_args(&domain.protocols));
+    args.extend(address_args(domain));
+    args.push(domain.revision.into());
     tx.execute(SQL, &args).await.map(drop)
 }
 
@@ -84,7 +115,7 @@ pub async fn touch(tx: &mut Tx, id: DomainId, revision: i64) -> Result<()> {
     tx.execute("UPDATE domains SET revision = $2 WHERE id = $1", &[id.0.into(), revision.into()]).await.map(drop)
 }
 
-/// Removes it; `Referred` while it has mailboxes or aliases.
+/// Removes it; `Referred` while it has mailboxes, aliases or domains that stand for it.
 pub async fn delete(tx: &mut Tx, id: DomainId) -> Result<()> {
     tx.execute("DELETE FROM domains WHERE id = $1", &[id.0.into()]).await.map(drop)
 }

@@ -5,8 +5,11 @@
 //! allow no level below it switches on.
 
 use super::levels::Above;
+use super::mailboxes::MailboxRow;
 use super::protocols::ProtocolSettings;
-use crate::model::{Network, OnDelete, Pop3Policy, Protocol, ProtocolState, SettingLevel, SuspensionScope};
+use crate::model::{
+    MailboxMode, Network, OnDelete, Pop3Policy, Protocol, ProtocolState, SettingLevel, SuspensionScope,
+};
 
 /// An effective setting of one protocol.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -15,7 +18,7 @@ pub struct EffectiveAccess {
     pub enabled: bool,
     /// The level that decided.
     pub source: SettingLevel,
-    /// The levels that keep it off whatever the settings say: `suspension`, `plan`.
+    /// The levels that keep it off whatever the settings say: `suspension`, `plan`, or `mailbox` by its mode or its end.
     pub blocked_by: Vec<SettingLevel>,
     /// Whether a login needs TLS also where the listener does not ask for it.
     pub tls_only: bool,
@@ -81,6 +84,36 @@ pub struct Said<'a> {
     pub domain: Option<&'a ProtocolSettings>,
     /// The say of tenants and plans.
     pub above: &'a Above,
+    /// What the mailbox is, whatever is said.
+    pub own: Own,
+}
+
+/// What a mailbox is for, and whether it has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// What it is for.
+    pub mode: MailboxMode,
+    /// Whether its date has come.
+    pub expired: bool,
+}
+
+impl Own {
+    /// What a level above mailboxes has.
+    pub const NONE: Self = Self { mode: MailboxMode::Both, expired: false };
+
+    /// Of a mailbox, at a moment.
+    pub fn of(mailbox: &MailboxRow, now: i64) -> Self {
+        Self { mode: mailbox.mode, expired: mailbox.expires_at.is_some_and(|at| at <= now) }
+    }
+
+    fn blocks(self, protocol: Protocol) -> bool {
+        self.expired || (protocol == Protocol::Submission && self.mode == MailboxMode::ReceiveOnly)
+    }
+
+    /// Whether mail is delivered to it.
+    pub fn takes_mail(self) -> bool {
+        !self.expired && self.mode != MailboxMode::SendOnly
+    }
 }
 
 impl Said<'_> {
@@ -111,7 +144,11 @@ impl Said<'_> {
         let (tls_only, tls_only_source) = self.nearest(|says| says.restriction(protocol).tls_only, false);
         let (allow_from, allow_from_source) =
             self.nearest(|says| says.restriction(protocol).allow_from.clone(), Vec::new());
-        let blocks = [(suspended, SettingLevel::Suspension), (!self.above.allows(protocol), SettingLevel::Plan)];
+        let blocks = [
+            (suspended, SettingLevel::Suspension),
+            (!self.above.allows(protocol), SettingLevel::Plan),
+            (self.own.blocks(protocol), SettingLevel::Mailbox),
+        ];
         let blocked_by: Vec<_> = blocks.into_iter().filter(|(blocked, _)| *blocked).map(|(_, level)| level).collect();
         let (enabled, source) = blocked_by.first().map_or((enabled, source), |level| (false, *level));
         EffectiveAccess { enabled, source, blocked_by, tls_only, tls_only_source, allow_from, allow_from_source }
@@ -135,9 +172,10 @@ pub fn resolve(said: Said<'_>, suspended: &[SuspensionScope]) -> Effective {
         pop3: said.access(Protocol::Pop3, login),
         submission: said.access(Protocol::Submission, login || stopped(SuspensionScope::SendReject)),
         pop3_policy: said.policy(),
-        receiving: EffectiveState {
-            enabled: !receiving,
-            source: if receiving { SettingLevel::Suspension } else { SettingLevel::System },
+        receiving: match (receiving, said.own.takes_mail()) {
+            (true, _) => EffectiveState { enabled: false, source: SettingLevel::Suspension },
+            (false, false) => EffectiveState { enabled: false, source: SettingLevel::Mailbox },
+            (false, true) => EffectiveState { enabled: true, source: SettingLevel::System },
         },
     }
 }
@@ -173,7 +211,7 @@ mod tests {
     }
 
     fn below(above: &Above, domain: ProtocolSettings, mailbox: ProtocolSettings) -> Effective {
-        resolve(Said { mailbox: Some(&mailbox), domain: Some(&domain), above }, &[])
+        resolve(Said { mailbox: Some(&mailbox), domain: Some(&domain), above, own: Own::NONE }, &[])
     }
 
     #[test]
@@ -194,7 +232,7 @@ mod tests {
         for ([plan, of_tenant, domain, mailbox], enabled, source) in table {
             let above = Above(vec![tenant(pop3(of_tenant), Some(pop3(plan)))]);
             let (domain, mailbox) = (pop3(domain), pop3(mailbox));
-            let said = Said { mailbox: Some(&mailbox), domain: Some(&domain), above: &above };
+            let said = Said { mailbox: Some(&mailbox), domain: Some(&domain), above: &above, own: Own::NONE };
             let effective = resolve(said, &[]);
             assert_eq!((effective.pop3.enabled, effective.pop3.source), (enabled, source), "{said:?}");
             assert_eq!((effective.imap.enabled, effective.imap.source), (true, System));
@@ -204,7 +242,7 @@ mod tests {
             assert!(suspended.receiving.enabled, "who cannot sign in still receives");
         }
         let none = Above::default();
-        let said = Said { mailbox: None, domain: None, above: &none };
+        let said = Said { mailbox: None, domain: None, above: &none, own: Own::NONE };
         let sending = resolve(said, &[SuspensionScope::SendReject]);
         assert!(!sending.submission.enabled && sending.imap.enabled);
         assert!(!resolve(said, &[SuspensionScope::Receive]).receiving.enabled);

@@ -3,7 +3,7 @@
 use super::protocols::{ProtocolSettings, protocol_args, read_protocols};
 use super::{Page, Result, Row, Tx};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, Quota};
+use crate::model::{EmailAddress, MailboxMode, Quota};
 
 /// A mailbox.
 #[derive(Clone)]
@@ -28,6 +28,16 @@ pub struct MailboxRow {
     pub quota: Quota,
     /// Its say about protocols.
     pub protocols: ProtocolSettings,
+    /// What it is for.
+    pub mode: MailboxMode,
+    /// When it ends, Unix milliseconds.
+    pub expires_at: Option<i64>,
+    /// Whether nodes have been told that it ended.
+    pub expired: bool,
+    /// When it was deleted, while it can be restored.
+    pub deleted_at: Option<i64>,
+    /// When it goes for good.
+    pub purge_at: Option<i64>,
     /// Unix milliseconds.
     pub created_at: i64,
     /// The revision that last wrote it.
@@ -47,8 +57,13 @@ fn read(row: &Row) -> Result<MailboxRow> {
         password_epoch: row.get(7)?,
         quota: Quota { bytes: limit(row.get(8)?), messages: limit(row.get(9)?) },
         protocols: read_protocols(row, 10)?,
-        created_at: row.get(16)?,
-        revision: row.get(17)?,
+        mode: row.parse(16)?,
+        expires_at: row.get(17)?,
+        expired: row.get::<i64>(18)? != 0,
+        deleted_at: row.get(19)?,
+        purge_at: row.get(20)?,
+        created_at: row.get(21)?,
+        revision: row.get(22)?,
     })
 }
 
@@ -59,7 +74,7 @@ fn limit(value: Option<u64>) -> super::Arg {
 /// A mailbox by id.
 pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
@@ -67,7 +82,7 @@ pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
 /// A mailbox by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1";
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
@@ -75,9 +90,9 @@ pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
 /// Mailboxes of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND m.id > $3 ORDER BY m.id LIMIT $4";
+         WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
@@ -85,17 +100,27 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>
 /// Mailboxes of one domain, by id.
 pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
-         WHERE m.domain_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
+         WHERE m.domain_id = $1 AND m.deleted_at IS NULL AND m.id > $2 ORDER BY m.id LIMIT $3";
     tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
+}
+
+fn life_args(mailbox: &MailboxRow) -> [super::Arg; 5] {
+    [
+        mailbox.mode.as_str().into(),
+        mailbox.expires_at.into(),
+        mailbox.expired.into(),
+        mailbox.deleted_at.into(),
+        mailbox.purge_at.into(),
+    ]
 }
 
 /// Adds a mailbox (its address is taken in `addresses`).
 pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "INSERT INTO mailboxes (id, domain_id, tenant_id, address, address_key, name, password_hash, password_epoch, quota_bytes, quota_messages, \
-         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, mode, expires_at, expired, deleted_at, purge_at, created_at, revision) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -109,6 +134,7 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
         limit(mailbox.quota.messages),
     ];
     args.extend(protocol_args(&mailbox.protocols));
+    args.extend(life_args(mailbox));
     args.extend([mailbox.created_at.into(), mailbox.revision.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
@@ -117,7 +143,8 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
 pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "UPDATE mailboxes SET domain_id = $2, tenant_id = $3, address = $4, address_key = $5, name = $6, password_hash = $7, \
          password_epoch = $8, quota_bytes = $9, quota_messages = $10, imap = $11, pop3 = $12, submission = $13, pop3_on_delete = $14, \
-         pop3_expire_days = $15, restrictions = $16, revision = $17 WHERE id = $1";
+         pop3_expire_days = $15, restrictions = $16, mode = $17, expires_at = $18, expired = $19, \
+         deleted_at = $20, purge_at = $21, revision = $22 WHERE id = $1";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -131,6 +158,7 @@ pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
         limit(mailbox.quota.messages),
     ];
     args.extend(protocol_args(&mailbox.protocols));
+    args.extend(life_args(mailbox));
     args.push(mailbox.revision.into());
     tx.execute(SQL, &args).await.map(drop)
 }
@@ -151,6 +179,35 @@ pub async fn with_expiry(tx: &mut Tx, page: Page) -> Result<Vec<MailboxId>> {
          t2.pop3_expire_days, p2.pop3_expire_days, t3.pop3_expire_days, p3.pop3_expire_days, 0) > 0 \
          AND m.id > $1 ORDER BY m.id LIMIT $2";
     tx.all(SQL, &[page.after.into(), page.fetch()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
+}
+
+/// Deleted mailboxes that can be restored, of tenants at and below a path, by id.
+pub async fn list_deleted(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
+    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NOT NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
+    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
+    tx.all(SQL, &args).await?.iter().map(read).collect()
+}
+
+/// The oldest mailbox of a domain that takes mail.
+pub async fn oldest(tx: &mut Tx, domain: DomainId) -> Result<Option<EmailAddress>> {
+    const SQL: &str = "SELECT address FROM mailboxes WHERE domain_id = $1 AND deleted_at IS NULL AND expired = 0 AND mode <> 'send_only' ORDER BY id LIMIT 1";
+    tx.one(SQL, &[domain.0.into()]).await?.map(|row| row.parse(0)).transpose()
+}
+
+/// Mailboxes whose end has come and of which nodes do not know yet.
+pub async fn ending(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<MailboxId>> {
+    const SQL: &str = "SELECT id FROM mailboxes WHERE expires_at IS NOT NULL AND expires_at <= $1 AND expired = 0 ORDER BY expires_at LIMIT $2";
+    tx.all(SQL, &[now.into(), limit.into()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
+}
+
+/// Deleted mailboxes whose time to be restored is over.
+pub async fn to_purge(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<MailboxId>> {
+    const SQL: &str =
+        "SELECT id FROM mailboxes WHERE purge_at IS NOT NULL AND purge_at <= $1 ORDER BY purge_at LIMIT $2";
+    tx.all(SQL, &[now.into(), limit.into()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
 }
 
 /// Removes it.

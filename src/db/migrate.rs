@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../../migrations/control/0010_nodes.sql")),
     (11, include_str!("../../migrations/control/0011_undoes.sql")),
     (20, include_str!("../../migrations/control/0020_plans.sql")),
+    (21, include_str!("../../migrations/control/0021_addresses.sql")),
 ];
 
 pub(super) async fn run(db: &Db) -> Result<()> {

@@ -14,6 +14,7 @@ pub mod sessions;
 
 pub use login::{Login, LoginError};
 pub use nodes::{Everywhere, NodeInfo};
+pub use routes::Posting;
 pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
@@ -65,6 +66,8 @@ pub struct MailboxConfig {
     pub pop3_policy: Pop3Policy,
     /// False while a suspension refuses incoming mail for now.
     pub may_receive: bool,
+    /// False when it takes no mail at all: it sends alone, or has ended.
+    pub takes_mail: bool,
     /// False while a suspension refuses what it submits.
     pub may_send: bool,
     /// The revision this was read at.
@@ -126,6 +129,8 @@ pub enum Route {
         mailboxes: Vec<Arc<MailboxConfig>>,
         /// Targets of an alias that are not ours; refused until outbound delivery exists.
         remote: Vec<EmailAddress>,
+        /// Who may send here: all of them must admit the sender.
+        lists: Vec<Posting>,
     },
     /// The domain is ours, the address is not (`550 5.1.1`).
     UnknownAddress,
@@ -221,7 +226,10 @@ impl Directory {
             return Ok(true);
         }
         match self.route(sender).await? {
-            Route::Local { mailboxes, .. } => Ok(mailboxes.iter().any(|target| target.id == mailbox.id)),
+            // Who gets a list's mail does not therefore speak for the list.
+            Route::Local { mailboxes, lists, .. } => {
+                Ok(lists.is_empty() && mailboxes.iter().any(|target| target.id == mailbox.id))
+            }
             Route::UnknownAddress | Route::NotLocal => Ok(false),
         }
     }

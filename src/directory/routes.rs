@@ -1,47 +1,91 @@
-//! Where an address delivers: mailbox before alias, aliases followed in breadth, bounded.
+//! Where an address delivers: what it stands for, aliases followed in breadth, bounded.
+//!
+//! What an address stands for is `load`'s to say. Invariant: no address is visited twice, and a mailbox
+//! that takes no mail is never an answer.
 
 use super::load::Found;
 use super::{DirectoryError, Inner, MailboxConfig, Route, load};
+use crate::db::aliases::AliasRow;
 use crate::model::ids::MailboxId;
-use crate::model::{EmailAddress, bounds};
+use crate::model::{DomainName, EmailAddress, WhoMayPost, bounds};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+/// Who may send to a list.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    who: WhoMayPost,
+    domain: DomainName,
+    members: Vec<EmailAddress>,
+    posters: Vec<EmailAddress>,
+}
+
+impl Posting {
+    pub(super) fn of(row: &AliasRow) -> Self {
+        Self {
+            who: row.who_may_post,
+            domain: row.address.domain().clone(),
+            members: row.targets.clone(),
+            posters: row.posters.clone(),
+        }
+    }
+
+    /// Whether a sender may send to it. Who sends without an address (a bounce) may not.
+    pub fn admits(&self, sender: Option<&EmailAddress>) -> bool {
+        let Some(sender) = sender else { return self.who == WhoMayPost::Anyone };
+        self.posters.contains(sender)
+            || match self.who {
+                WhoMayPost::Anyone => true,
+                WhoMayPost::Members => self.members.contains(sender),
+                WhoMayPost::Domain => sender.domain() == &self.domain,
+                WhoMayPost::Listed => false,
+            }
+    }
+}
+
 pub(super) async fn route(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
     match find(inner, address).await? {
-        Some(Target::Mailbox(mailbox)) => Ok(Route::Local { mailboxes: vec![mailbox], remote: Vec::new() }),
-        Some(Target::Alias(targets)) => expand(inner, targets).await,
-        None if load::is_local(&inner.db, address.domain()).await? => Ok(Route::UnknownAddress),
-        None => Ok(Route::NotLocal),
+        Target::Mailbox(mailbox) if mailbox.takes_mail => {
+            Ok(Route::Local { mailboxes: vec![mailbox], remote: Vec::new(), lists: Vec::new() })
+        }
+        Target::Mailbox(_) | Target::UnknownAddress => Ok(Route::UnknownAddress),
+        Target::Others(targets, posting) => expand(inner, targets, posting).await,
+        Target::NotLocal => Ok(Route::NotLocal),
     }
 }
 
 enum Target {
     Mailbox(Arc<MailboxConfig>),
-    Alias(Vec<EmailAddress>),
+    Others(Vec<EmailAddress>, Option<Posting>),
+    UnknownAddress,
+    NotLocal,
 }
 
-async fn find(inner: &Inner, address: &EmailAddress) -> Result<Option<Target>, DirectoryError> {
+async fn find(inner: &Inner, address: &EmailAddress) -> Result<Target, DirectoryError> {
     let now = inner.clock.now_ms();
     if inner.feed.sees()
         && let Some(known) = inner.cache.by_key(address.key(), now).await
     {
-        return Ok(Some(Target::Mailbox(known)));
+        return Ok(Target::Mailbox(known));
     }
-    Ok(match load::address(&inner.db, address.key(), now).await? {
-        Some(Found::Mailbox(config)) => inner.remember(Some(*config)).await?.map(Target::Mailbox),
-        Some(Found::Alias(targets)) => Some(Target::Alias(targets)),
-        None => None,
+    Ok(match load::address(&inner.db, address, now).await? {
+        Found::Mailbox(config) => match inner.remember(Some(*config)).await? {
+            Some(mailbox) => Target::Mailbox(mailbox),
+            None => Target::UnknownAddress,
+        },
+        Found::Others(targets, posting) => Target::Others(targets, posting),
+        Found::UnknownAddress => Target::UnknownAddress,
+        Found::NotLocal => Target::NotLocal,
     })
 }
 
 /// All mailboxes and remote addresses that an alias comes to. Loops are refused when aliases are
 /// written; none is visited twice here. An alias that comes to too many is not cut short, which would
 /// lose mail that was accepted: it fails for now, until someone mends it.
-async fn expand(inner: &Inner, targets: Vec<EmailAddress>) -> Result<Route, DirectoryError> {
+async fn expand(inner: &Inner, targets: Vec<EmailAddress>, posting: Option<Posting>) -> Result<Route, DirectoryError> {
     let mut visited = HashSet::new();
     let mut found: HashSet<MailboxId> = HashSet::new();
-    let (mut mailboxes, mut remote) = (Vec::new(), Vec::new());
+    let (mut mailboxes, mut remote, mut lists) = (Vec::new(), Vec::new(), Vec::from_iter(posting));
     let mut waiting = VecDeque::from(targets);
     while let Some(target) = waiting.pop_front() {
         if !visited.insert(target.key().to_owned()) {
@@ -51,16 +95,18 @@ async fn expand(inner: &Inner, targets: Vec<EmailAddress>) -> Result<Route, Dire
             return Err(DirectoryError(format!("an alias comes to more than {} addresses", bounds::ALIAS_FAN_OUT)));
         }
         match find(inner, &target).await? {
-            Some(Target::Mailbox(mailbox)) if found.insert(mailbox.id) => mailboxes.push(mailbox),
-            Some(Target::Mailbox(_)) => {}
-            Some(Target::Alias(more)) => waiting.extend(more),
+            Target::Mailbox(mailbox) if mailbox.takes_mail && found.insert(mailbox.id) => mailboxes.push(mailbox),
             // A local address that is gone since the alias was written delivers nowhere.
-            None if load::is_local(&inner.db, target.domain()).await? => {}
-            None => remote.push(target),
+            Target::Mailbox(_) | Target::UnknownAddress => {}
+            Target::Others(more, posting) => {
+                waiting.extend(more);
+                lists.extend(posting);
+            }
+            Target::NotLocal => remote.push(target),
         }
     }
     if mailboxes.is_empty() && remote.is_empty() {
         return Ok(Route::UnknownAddress);
     }
-    Ok(Route::Local { mailboxes, remote })
+    Ok(Route::Local { mailboxes, remote, lists })
 }

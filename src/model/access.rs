@@ -121,6 +121,28 @@ Role {
     MailboxUser = "mailbox_user",
 });
 
+words!(/// What a mailbox is for.
+MailboxMode {
+    /// Sending and receiving.
+    Both = "both",
+    /// Sending alone: mail for it is refused as for an unknown address.
+    SendOnly = "send_only",
+    /// Receiving alone: nothing is submitted with it.
+    ReceiveOnly = "receive_only",
+});
+
+words!(/// Who may send to an alias.
+WhoMayPost {
+    /// Everybody.
+    Anyone = "anyone",
+    /// Its targets.
+    Members = "members",
+    /// Addresses of its domain.
+    Domain = "domain",
+    /// The addresses that it lists.
+    Listed = "listed",
+});
+
 words!(/// What POP3's DELE does at QUIT.
 OnDelete {
     /// The message is removed.

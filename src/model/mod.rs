@@ -17,7 +17,10 @@ pub mod revision;
 pub mod timestamp;
 pub mod uid_set;
 
-pub use access::{OnDelete, Pop3Policy, Protocol, ProtocolState, Role, SettingLevel, SuspensionScope, TenantKind};
+pub use access::{
+    MailboxMode, OnDelete, Pop3Policy, Protocol, ProtocolState, Role, SettingLevel, SuspensionScope, TenantKind,
+    WhoMayPost,
+};
 pub use domain_name::DomainName;
 pub use email_address::EmailAddress;
 pub use flags::Flags;

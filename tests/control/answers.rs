@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn route(bed: &Bed, to: &str) -> (Vec<String>, Vec<String>) {
     match bed.directory.route(&address(to)).await.unwrap() {
-        Route::Local { mailboxes, remote } => {
+        Route::Local { mailboxes, remote, .. } => {
             let mut own: Vec<String> = mailboxes.iter().map(|mailbox| mailbox.address.to_string()).collect();
             own.sort();
             (own, remote.iter().map(ToString::to_string).collect())
@@ -26,7 +26,7 @@ pub async fn addresses_lead_where_they_say(bed: Bed) {
     }
     let alias = async |from: &str, to: &[&str]| {
         let targets = to.iter().map(|text| address(text)).collect();
-        aliases::create(&bed.control, &bed.operator, address(from), targets).await.unwrap().0
+        aliases::create(&bed.control, &bed.operator, address(from), targets, Default::default()).await.unwrap().0
     };
     let all = ["Alice@route.example", "bob@route.example", "team@route.example", "x@elsewhere.example"];
     let everyone = alias("all@route.example", &all).await;
@@ -67,7 +67,7 @@ pub async fn no_depth_of_aliases_loses_mail(bed: Bed) {
     let at = |number: usize| address(&format!("a{number}@deep.example"));
     for number in 0..20 {
         let targets = vec![if number == 19 { address("end@deep.example") } else { at(number + 1) }];
-        aliases::create(&bed.control, &bed.operator, at(number), targets).await.unwrap();
+        aliases::create(&bed.control, &bed.operator, at(number), targets, Default::default()).await.unwrap();
     }
     assert_eq!(route(&bed, "a0@deep.example").await.0, ["end@deep.example"]);
 }
@@ -78,13 +78,14 @@ pub async fn an_alias_that_comes_to_too_many_delivers_to_none(bed: Bed) {
     bed.domain(&bed.operator, "many.example").await;
     let all = address("all@many.example");
     let lists: Vec<_> = (0..12).map(|list| address(&format!("list{list}@many.example"))).collect();
-    aliases::create(&bed.control, &bed.operator, all.clone(), lists.clone()).await.unwrap();
+    aliases::create(&bed.control, &bed.operator, all.clone(), lists.clone(), Default::default()).await.unwrap();
     for (number, list) in lists.iter().enumerate() {
         let targets = (0..100).map(|to| address(&format!("x{to}@list{number}.example"))).collect();
-        aliases::create(&bed.control, &bed.operator, list.clone(), targets).await.unwrap();
+        aliases::create(&bed.control, &bed.operator, list.clone(), targets, Default::default()).await.unwrap();
     }
     assert!(bed.directory.route(&all).await.is_err());
-    let again = aliases::create(&bed.control, &bed.operator, address("again@many.example"), lists).await;
+    let again =
+        aliases::create(&bed.control, &bed.operator, address("again@many.example"), lists, Default::default()).await;
     crate::bed::invalid(again, "too_many");
 }
 

@@ -14,7 +14,7 @@ use facteur::control::{Caller, Control, Error, PageRequest, bootstrap, domains};
 use facteur::db::Db;
 use facteur::directory::{Directory, Login, MailboxConfig};
 use facteur::model::ids::{MailboxId, TenantId};
-use facteur::model::{EmailAddress, ProtocolState, Quota, Revision, TenantKind};
+use facteur::model::{EmailAddress, MailboxMode, ProtocolState, Quota, Revision, TenantKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -163,6 +163,8 @@ pub fn new_mailbox(at: &str) -> NewMailbox {
         password: NewPassword::default(),
         quota: Quota::default(),
         protocols: ProtocolsPatch::default(),
+        mode: MailboxMode::Both,
+        expires_at: None,
     }
 }
 

@@ -252,7 +252,7 @@ pub async fn of_ten_requests_with_one_key_one_runs(bed: Bed) {
     }
     let targets = vec![address("x@elsewhere.example")];
     bed.domain(&bed.operator, "once.example").await;
-    aliases::create(&bed.control, &bed.operator, address("a@once.example"), targets).await.unwrap();
+    aliases::create(&bed.control, &bed.operator, address("a@once.example"), targets, Default::default()).await.unwrap();
     assert_eq!(aliases::list(&bed.control, &bed.operator, None, ALL).await.unwrap().items.len(), 1);
     assert!(bed.sign_in.password("operator", PASSWORD, crate::bed::PEER).await.is_ok());
 }

@@ -3,6 +3,7 @@
 //! `cargo test --test control sqlite` needs nothing; the other half wants the server that
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
+mod addresses;
 mod answers;
 mod bed;
 mod log;
@@ -33,6 +34,16 @@ macro_rules! on_both {
 }
 
 on_both! {
+    addresses {
+        a_detail_belongs_to_its_user
+        a_domain_stands_for_another
+        unknown_and_reserved_addresses_go_where_they_are_told
+        a_mailbox_sends_or_receives_alone
+        a_mailbox_and_an_alias_end_when_they_say
+        a_deleted_mailbox_is_restored_as_it_was
+        a_rename_leaves_an_alias_if_wished
+        a_list_takes_mail_from_whom_it_says
+    }
     answers {
         addresses_lead_where_they_say
         no_depth_of_aliases_loses_mail

@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, address, invalid, new_mailbox, not_found, pop3, renamed};
 use facteur::control::mailboxes::{self, MailboxPatch};
+use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::{Error, aliases, domains, jobs, keys, protocols, tenants, users};
 use facteur::model::{ProtocolState, TenantKind};
 
@@ -11,7 +12,7 @@ pub async fn a_domain_has_one_spelling(bed: Bed) {
     assert_eq!((domain.name.as_str(), domain.display_name.as_str()), ("xn--bcher-kva.example", "bücher.example"));
     let (_, customer) = bed.tenant(&bed.operator, TenantKind::Customer, "c").await;
     for (spelling, caller) in [("bücher.example", &bed.operator), ("XN--BCHER-KVA.example", &customer)] {
-        let again = domains::create(control, caller, None, spelling.parse().unwrap(), Default::default()).await;
+        let again = domains::create(control, caller, None, spelling.parse().unwrap(), ProtocolsPatch::default()).await;
         assert!(matches!(again, Err(Error::AlreadyExists(_))), "{:?}", again.err());
     }
     let found = domains::get_by_name(control, &bed.operator, &"BÜCHER.example".parse().unwrap()).await.unwrap();
@@ -23,12 +24,23 @@ pub async fn an_address_is_one_thing(bed: Bed) {
     bed.domain(&bed.operator, "one.example").await;
     let mailbox = bed.mailbox(&bed.operator, "Alice@one.example").await;
     let targets = || vec![address("x@elsewhere.example")];
-    let (alias, _) = aliases::create(control, &bed.operator, address("sales@one.example"), targets()).await.unwrap();
+    let (alias, _) =
+        aliases::create(control, &bed.operator, address("sales@one.example"), targets(), Default::default())
+            .await
+            .unwrap();
     let exists = |error: Option<Error>| assert!(matches!(error, Some(Error::AlreadyExists(_))), "{error:?}");
     exists(mailboxes::create(control, &bed.operator, new_mailbox("ALICE@ONE.example")).await.err());
     exists(mailboxes::create(control, &bed.operator, new_mailbox("Sales@one.example")).await.err());
-    exists(aliases::create(control, &bed.operator, address("alice@one.example"), targets()).await.err());
-    exists(aliases::create(control, &bed.operator, address("SALES@one.example"), targets()).await.err());
+    exists(
+        aliases::create(control, &bed.operator, address("alice@one.example"), targets(), Default::default())
+            .await
+            .err(),
+    );
+    exists(
+        aliases::create(control, &bed.operator, address("SALES@one.example"), targets(), Default::default())
+            .await
+            .err(),
+    );
     let rename = |to: &str| MailboxPatch { address: Some(address(to)), ..MailboxPatch::default() };
     exists(mailboxes::update(control, &bed.operator, mailbox.id, rename("sales@one.example"), None).await.err());
 
@@ -56,7 +68,9 @@ pub async fn of_many_who_want_an_address_one_gets_it(bed: Bed) {
                     mailboxes::create(&control, &caller, new_mailbox("one@race.example")).await.map(|(_, r)| r)
                 } else {
                     let targets = vec![address("x@elsewhere.example")];
-                    aliases::create(&control, &caller, address("One@race.example"), targets).await.map(|(_, r)| r)
+                    aliases::create(&control, &caller, address("One@race.example"), targets, Default::default())
+                        .await
+                        .map(|(_, r)| r)
                 }
             })
         })
@@ -82,7 +96,8 @@ pub async fn what_is_in_use_is_not_deleted(bed: Bed) {
     refused().await;
     mailboxes::delete(control, &bed.operator, mailbox.id, None).await.unwrap();
     let targets = vec![address("x@elsewhere.example")];
-    let (alias, _) = aliases::create(control, &bed.operator, address("a@used.example"), targets).await.unwrap();
+    let (alias, _) =
+        aliases::create(control, &bed.operator, address("a@used.example"), targets, Default::default()).await.unwrap();
     refused().await;
     aliases::delete(control, &bed.operator, alias.id, None).await.unwrap();
     domains::delete(control, &bed.operator, domain.id, None).await.unwrap();
@@ -93,7 +108,7 @@ pub async fn aliases_lead_somewhere(bed: Bed) {
     let control = &bed.control;
     bed.domain(&bed.operator, "loop.example").await;
     let at = |number: usize| address(&format!("a{number}@loop.example"));
-    let create = async |number, to| aliases::create(control, &bed.operator, at(number), to).await;
+    let create = async |number, to| aliases::create(control, &bed.operator, at(number), to, Default::default()).await;
     invalid(create(0, vec![]).await, "required");
     invalid(create(0, vec![address("A0@loop.example")]).await, "loop");
     let many = (0..101).map(|number| address(&format!("x{number}@elsewhere.example"))).collect();
@@ -106,8 +121,20 @@ pub async fn aliases_lead_somewhere(bed: Bed) {
     invalid(create(5, vec![address("x@elsewhere.example"), at(3)]).await, "loop");
     let (last, _) = create(5, vec![address("x@elsewhere.example"), address("X@elsewhere.example")]).await.unwrap();
     assert_eq!(last.targets.len(), 1, "one address once");
-    invalid(aliases::update(control, &bed.operator, last.id, Some(vec![at(2)]), None).await, "loop");
-    aliases::update(control, &bed.operator, last.id, Some(vec![address("y@elsewhere.example")]), None).await.unwrap();
+    invalid(
+        aliases::update(control, &bed.operator, last.id, Some(vec![at(2)]), Default::default(), None).await,
+        "loop",
+    );
+    aliases::update(
+        control,
+        &bed.operator,
+        last.id,
+        Some(vec![address("y@elsewhere.example")]),
+        Default::default(),
+        None,
+    )
+    .await
+    .unwrap();
 
     // From the far end: each points to the one before.
     create(100, vec![address("x@elsewhere.example")]).await.unwrap();
@@ -128,7 +155,8 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     let domain = bed.domain(&bed.operator, "etag.example").await;
     let mailbox = bed.mailbox(&bed.operator, "a@etag.example").await;
     let targets = vec![address("x@elsewhere.example")];
-    let (alias, _) = aliases::create(control, &bed.operator, address("b@etag.example"), targets).await.unwrap();
+    let (alias, _) =
+        aliases::create(control, &bed.operator, address("b@etag.example"), targets, Default::default()).await.unwrap();
     let (tenant, caller) = bed.tenant(&bed.operator, TenantKind::Customer, "c").await;
     let (user, _) = users::create(control, &caller, None, "u", crate::bed::clear(crate::bed::PASSWORD)).await.unwrap();
     let new = keys::NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None };
@@ -149,8 +177,8 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     let (seen, _) = domains::update(control, by, domain.id, off(), Some(domain.etag)).await.unwrap();
     stale(domains::update(control, by, domain.id, off(), Some(domain.etag)).await.err());
     stale(domains::delete(control, by, domain.id, Some(seen.etag - 1)).await.err());
-    aliases::update(control, by, alias.id, None, Some(alias.etag)).await.unwrap();
-    stale(aliases::update(control, by, alias.id, None, Some(alias.etag)).await.err());
+    aliases::update(control, by, alias.id, None, Default::default(), Some(alias.etag)).await.unwrap();
+    stale(aliases::update(control, by, alias.id, None, Default::default(), Some(alias.etag)).await.err());
     stale(aliases::delete(control, by, alias.id, Some(alias.etag)).await.err());
     tenants::update(control, by, tenant.id, renamed("d"), Some(tenant.etag)).await.unwrap();
     stale(tenants::update(control, by, tenant.id, Default::default(), Some(tenant.etag)).await.err());

@@ -197,11 +197,12 @@ pub async fn every_kind_of_limit_is_counted(bed: Bed) {
     let plan = plan(&bed, &bed.operator, patch).await;
     let caller = customer(&bed, &bed.operator, &plan).await;
     let domain = bed.domain(&caller, "count.example").await;
-    let second = domains::create(control, &caller, None, "two.example".parse().unwrap(), Default::default()).await;
+    let second =
+        domains::create(control, &caller, None, "two.example".parse().unwrap(), ProtocolsPatch::default()).await;
     reached(second, LimitName::Domains, 1, 1, TenantKind::Customer);
     let alias = async |name: &str| {
         let targets = vec![address("x@elsewhere.example")];
-        aliases::create(control, &caller, address(name), targets).await
+        aliases::create(control, &caller, address(name), targets, Default::default()).await
     };
     let (first, _) = alias("x@count.example").await.unwrap();
     reached(alias("y@count.example").await, LimitName::Aliases, 1, 1, TenantKind::Customer);

@@ -5,6 +5,7 @@ use crate::bed::{
 };
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
+use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::tenants::{self, NewTenant};
 use facteur::control::{Caller, CallerId, aliases, domains, protocols, revisions, users};
@@ -49,7 +50,7 @@ pub async fn a_tenant_is_deleted_once_it_is_empty(bed: Bed) {
     let (tenant, _) = tenants::create(&bed.control, &bed.operator, new).await.unwrap();
     let name = "short.example".parse().unwrap();
     let (domain, _) =
-        domains::create(&bed.control, &bed.operator, Some(tenant.id), name, Default::default()).await.unwrap();
+        domains::create(&bed.control, &bed.operator, Some(tenant.id), name, ProtocolsPatch::default()).await.unwrap();
     let refused = tenants::delete(&bed.control, &bed.operator, tenant.id, None).await;
     assert!(matches!(refused, Err(facteur::control::Error::InUse(_))), "{refused:?}");
     domains::delete(&bed.control, &bed.operator, domain.id, None).await.unwrap();
@@ -63,7 +64,9 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
     let domain = bed.domain(&owner, "owner.example").await;
     let mailbox = bed.mailbox(&owner, "a@owner.example").await;
     let targets = vec![address("a@owner.example")];
-    let (alias, _) = aliases::create(control, &owner, address("b@owner.example"), targets.clone()).await.unwrap();
+    let (alias, _) = aliases::create(control, &owner, address("b@owner.example"), targets.clone(), Default::default())
+        .await
+        .unwrap();
     let (user, _) = users::create(control, &owner, None, "owner", clear(PASSWORD)).await.unwrap();
     let new_key = NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None };
     let (key, _, _) = keys::create(control, &owner, new_key.clone()).await.unwrap();
@@ -89,7 +92,7 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         not_found(domains::delete(control, caller, domain.id, None).await);
         not_found(domains::list(control, caller, Some(owner.tenant), ALL).await);
         let theirs = "theirs.example".parse().unwrap();
-        not_found(domains::create(control, caller, Some(owner.tenant), theirs, Default::default()).await);
+        not_found(domains::create(control, caller, Some(owner.tenant), theirs, ProtocolsPatch::default()).await);
         not_found(protocols::of_domain(control, caller, domain.id).await);
         not_found(protocols::of_mailbox(control, caller, mailbox.id).await);
         not_found(protocols::patch_domain(control, caller, domain.id, pop3(ProtocolState::Disabled), None).await);
@@ -103,10 +106,11 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         not_found(mailboxes::list(control, caller, None, Some(owner.tenant), ALL).await);
         invalid(mailboxes::create(control, caller, new_mailbox("spy@owner.example")).await, "unknown_domain");
         not_found(aliases::get(control, caller, alias.id).await);
-        not_found(aliases::update(control, caller, alias.id, Some(targets.clone()), None).await);
+        not_found(aliases::update(control, caller, alias.id, Some(targets.clone()), Default::default(), None).await);
         not_found(aliases::delete(control, caller, alias.id, None).await);
         not_found(aliases::list(control, caller, Some(domain.id), ALL).await);
-        let spying = aliases::create(control, caller, address("spy@owner.example"), targets.clone()).await;
+        let spying =
+            aliases::create(control, caller, address("spy@owner.example"), targets.clone(), Default::default()).await;
         invalid(spying, "unknown_domain");
         for of in [of_mailbox, of_domain] {
             not_found(suspensions::list(control, caller, of).await);
@@ -126,7 +130,9 @@ pub async fn lists_show_what_lies_at_and_below(bed: Bed) {
         bed.domain(caller, domain).await;
         bed.mailbox(caller, &format!("a@{domain}")).await;
         let alias = address(&format!("b@{domain}"));
-        aliases::create(control, caller, alias, vec![address("c@elsewhere.example")]).await.unwrap();
+        aliases::create(control, caller, alias, vec![address("c@elsewhere.example")], Default::default())
+            .await
+            .unwrap();
         users::create(control, caller, None, domain, clear(PASSWORD)).await.unwrap();
     }
     let expected =

@@ -71,7 +71,7 @@ impl Session {
     async fn try_rcpt(&mut self, path: ForwardPath) -> Result<Reply, Reply> {
         let transaction = self.state.for_recipient()?;
         let (utf8, size) = (transaction.utf8, transaction.size.unwrap_or(1));
-        let tenants = transaction.envelope.tenants();
+        let (tenants, sender) = (transaction.envelope.tenants(), transaction.envelope.sender.clone());
         let address = match path {
             ForwardPath::Address(address) => address,
             ForwardPath::Postmaster => format!("postmaster@{}", self.services.host).parse().map_err(|_| unknown())?,
@@ -79,7 +79,7 @@ impl Session {
         if address.needs_utf8() && !utf8 {
             return Err(needs_utf8());
         }
-        let mailboxes = self.mailboxes_of(&address).await?;
+        let mailboxes = self.mailboxes_of(&address, sender.as_ref()).await?;
         let more = mailboxes.iter().filter(|mailbox| !tenants.contains(&mailbox.tenant)).count();
         // The first recipient always fits, however far it fans out.
         if !tenants.is_empty() && more > 0 && tenants.len() + more > bounds::SMTP_TENANTS {
@@ -96,13 +96,21 @@ impl Session {
     }
 
     /// The mailboxes of an address, or the reply that refuses it.
-    async fn mailboxes_of(&self, address: &EmailAddress) -> Result<Vec<Arc<MailboxConfig>>, Reply> {
+    async fn mailboxes_of(
+        &self,
+        address: &EmailAddress,
+        sender: Option<&EmailAddress>,
+    ) -> Result<Vec<Arc<MailboxConfig>>, Reply> {
         let route = self.services.directory.route(address).await.map_err(|_| reply::own_fault())?;
-        let (mailboxes, remote) = match route {
+        let (mailboxes, remote, lists) = match route {
             Route::NotLocal => return Err(self.not_local()),
             Route::UnknownAddress => return Err(unknown()),
-            Route::Local { mailboxes, remote } => (mailboxes, remote),
+            Route::Local { mailboxes, remote, lists } => (mailboxes, remote, lists),
         };
+        if !lists.iter().all(|list| list.admits(sender)) {
+            // RFC 3463 §3.8 X.7.2
+            return Err(Reply::new(550, "5.7.2", "You may not send to this list"));
+        }
         if !remote.is_empty() {
             return Err(Reply::new(550, "5.7.1", "The address forwards to other servers, which is not configured"));
         }
