@@ -6,7 +6,7 @@
 
 use crate::directory::{EndReason, SessionGuard};
 use crate::model::bounds;
-use crate::net::{Stream, Ticket};
+use crate::net::{DeflatePlace, Deflated, Stream, Ticket};
 use bytes::BytesMut;
 use rustls::ServerConfig;
 use std::future::Future;
@@ -207,6 +207,29 @@ impl Conn {
             }
             Err(_) => Err(Interrupt::TimedOut),
         }
+    }
+
+    /// Whether the conversation is compressed.
+    pub fn is_deflated(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_deflated)
+    }
+
+    /// Sends what is queued; from then on both directions are compressed (RFC 4978 §3).
+    ///
+    /// # Errors
+    /// [`Interrupt`]: the session has to end.
+    pub async fn deflate(&mut self, place: DeflatePlace) -> Result<(), Interrupt> {
+        self.write_out().await?;
+        let stream = self.stream.take().ok_or(Interrupt::Closed)?;
+        // What came behind the command was sent compressed.
+        let input = std::mem::take(&mut self.input);
+        self.stream = Some(Stream::Deflated(Box::new(Deflated::new(stream, input, place))));
+        Ok(())
+    }
+
+    /// Ends the signed-in session; the conversation goes on without one (RFC 8437).
+    pub fn sign_out(&mut self) {
+        self.guard = None;
     }
 
     /// Ties the conversation to a signed-in session: from now on its end ends the reads and flushes here.

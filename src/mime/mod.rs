@@ -21,7 +21,7 @@ pub use known::{KNOWN_FIELDS, is_known_field};
 pub use scan::Summarizer;
 pub use subject::{BaseSubject, base_subject};
 pub use summary::{MessageInside, PartView, SummaryView};
-pub use text::{decoded, sent_at};
+pub use text::{decoded, preview, sent_at};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@
 //!
 //! Invariant: any octets give a text.
 
-use mail_parser::HeaderValue;
+use crate::model::bounds;
 use mail_parser::parsers::MessageStream;
+use mail_parser::{HeaderValue, MessageParser};
 
 /// An unstructured field's value, decoded.
 pub fn decoded(value: &[u8]) -> String {
@@ -16,6 +17,28 @@ pub fn decoded(value: &[u8]) -> String {
         HeaderValue::Text(text) => text.into_owned(),
         _ => String::new(),
     }
+}
+
+/// The first words of a message's text, of at most `bounds::PREVIEW_CHARACTERS` (RFC 8970 §3.1).
+pub fn preview(message: &[u8]) -> String {
+    let parsed = MessageParser::default().parse(message);
+    let text = parsed.as_ref().and_then(|parsed| parsed.body_text(0)).unwrap_or_default();
+    let mut out = String::new();
+    let mut room = bounds::PREVIEW_CHARACTERS;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+            room = room.saturating_sub(1);
+        }
+        let start = out.len();
+        out.extend(word.chars().take(room));
+        room -= out.get(start..).map_or(0, |word| word.chars().count()).min(room);
+        if room == 0 {
+            break;
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
 }
 
 /// The instant of a Date field in Unix seconds (RFC 5256 §2.2); `None` when there is no valid date.
@@ -41,6 +64,15 @@ pub fn sent_at(value: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn previews_are_words() {
+        let html = b"Content-Type: text/html; charset=iso-8859-1\r\n\r\n<p>Gr\xfc\xdfe</p>\r\n<p>aus  K\xf6ln</p>\r\n";
+        assert_eq!(preview(html), "Grüße aus Köln");
+        assert_eq!(preview(b"Content-Type: image/png\r\n\r\nxxxx"), "");
+        let long = [&b"\r\n"[..], &b"word ".repeat(10), &b"x".repeat(500)].concat();
+        assert_eq!(preview(&long).chars().count(), bounds::PREVIEW_CHARACTERS);
+    }
 
     #[test]
     fn texts_and_dates() {

@@ -125,6 +125,12 @@ pub const SEARCH_OCTETS: usize = 8 * 1024 * 1024;
 pub const THREAD_NAMES: usize = 1_000_000;
 /// Steps that one THREAD takes to find loops among references; only hostile mail needs that many.
 pub const THREAD_LOOP_STEPS: usize = 20_000_000;
+/// Compressed sessions of one node (RFC 4978): each holds up to 256 KiB for its two windows.
+pub const COMPRESSED_SESSIONS: usize = 1000;
+/// Octets from a message's beginning that PREVIEW looks at.
+pub const PREVIEW_SOURCE_OCTETS: u64 = 64 * 1024;
+/// Characters of a PREVIEW (RFC 8970 §3.1: 200 recommended, 256 at most).
+pub const PREVIEW_CHARACTERS: usize = 200;
 /// BAD answers of one connection before it ends.
 pub const IMAP_ERRORS: usize = 50;
 

@@ -4,11 +4,13 @@
 //! counts against a bound, and no stream is read or written without a deadline above it.
 
 pub mod admission;
+pub mod deflate;
 pub mod listener;
 pub mod stream;
 pub mod tls;
 
 pub use admission::{Admission, Ticket};
+pub use deflate::{DeflatePlace, Deflated};
 pub use listener::bind;
 pub use stream::Stream;
 pub use tls::TlsIdentity;

@@ -17,6 +17,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS over TCP; boxed, since most of it is the session's state.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Compressed, over one of the others; boxed, since it holds buffers.
+    Deflated(Box<super::Deflated>),
     /// Memory, for tests that speak to a session without a socket.
     Memory(DuplexStream),
 }
@@ -32,24 +34,39 @@ impl Stream {
                 let tls = tokio_rustls::TlsAcceptor::from(config).accept(tcp).await?;
                 Ok(Self::Tls(Box::new(tls)))
             }
-            Self::Tls(_) | Self::Memory(_) => Err(io::Error::other("TLS can only start on a plain stream")),
+            Self::Tls(_) | Self::Memory(_) | Self::Deflated(_) => {
+                Err(io::Error::other("TLS can only start on a plain stream"))
+            }
         }
     }
 
     /// True inside TLS.
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        self.tls().is_some()
+    }
+
+    /// True once the stream is compressed.
+    pub fn is_deflated(&self) -> bool {
+        matches!(self, Self::Deflated(_))
+    }
+
+    fn tls(&self) -> Option<&TlsStream<TcpStream>> {
+        match self {
+            Self::Tls(tls) => Some(tls),
+            Self::Deflated(deflated) => deflated.inner().tls(),
+            Self::Plain(_) | Self::Memory(_) => None,
+        }
     }
 
     /// The protocol that TLS negotiated (RFC 7301).
     pub fn alpn(&self) -> Option<&[u8]> {
-        let Self::Tls(tls) = self else { return None };
+        let tls = self.tls()?;
         tls.get_ref().1.alpn_protocol()
     }
 
     /// TLS version and cipher suite, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
     pub fn tls_cipher(&self) -> Option<String> {
-        let Self::Tls(tls) = self else { return None };
+        let tls = self.tls()?;
         let session = tls.get_ref().1;
         let version = session.protocol_version()?;
         let suite = session.negotiated_cipher_suite()?.suite();
@@ -63,6 +80,7 @@ impl AsyncRead for Stream {
             Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
             Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
             Self::Memory(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Deflated(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
@@ -73,6 +91,7 @@ impl AsyncWrite for Stream {
             Self::Plain(s) => Pin::new(s).poll_write(cx, octets),
             Self::Tls(s) => Pin::new(s).poll_write(cx, octets),
             Self::Memory(s) => Pin::new(s).poll_write(cx, octets),
+            Self::Deflated(s) => Pin::new(s).poll_write(cx, octets),
         }
     }
 
@@ -81,6 +100,7 @@ impl AsyncWrite for Stream {
             Self::Plain(s) => Pin::new(s).poll_flush(cx),
             Self::Tls(s) => Pin::new(s).poll_flush(cx),
             Self::Memory(s) => Pin::new(s).poll_flush(cx),
+            Self::Deflated(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
@@ -89,6 +109,7 @@ impl AsyncWrite for Stream {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
             Self::Memory(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Deflated(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Whole stories over API and mail protocols: what Facteur is for.
 
 mod attacks;
+mod compressed;
 mod crash;
 mod drain;
 mod hostile;

@@ -40,6 +40,10 @@ pub enum Command {
     Logout,
     /// STARTTLS
     StartTls,
+    /// COMPRESS (RFC 4978): the mechanism in upper case
+    Compress(String),
+    /// UNAUTHENTICATE (RFC 8437)
+    Unauthenticate,
     /// ID (RFC 2971): what the client says of itself; empty for NIL.
     Id(Vec<(String, Option<String>)>),
     /// ENABLE (RFC 5161): names in upper case.
@@ -120,6 +124,8 @@ impl Command {
             Self::Noop => "NOOP",
             Self::Logout => "LOGOUT",
             Self::StartTls => "STARTTLS",
+            Self::Compress(_) => "COMPRESS",
+            Self::Unauthenticate => "UNAUTHENTICATE",
             Self::Id(_) => "ID",
             Self::Enable(_) => "ENABLE",
             Self::Authenticate { .. } => "AUTHENTICATE",

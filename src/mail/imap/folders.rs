@@ -5,6 +5,7 @@
 use super::command::MailboxName;
 use super::peer::{Account, Peer, new_name};
 use super::reply::{Answer, Reply};
+use super::status::mailbox_id;
 use crate::store::SpecialUse;
 
 /// CREATE, with USE (RFC 6154 §3).
@@ -16,8 +17,9 @@ pub(super) async fn create(peer: &mut Peer, account: &Account, name: &MailboxNam
         [one] => Some(special_use(one).ok_or_else(|| Reply::no("That use is not known").with("USEATTR"))?),
         _ => return Ok(Reply::no("A folder has one use at most").with("USEATTR")),
     };
-    peer.store().create_folder(account.mailbox(), &name, special_use).await?;
-    Ok(Reply::ok("CREATE completed"))
+    let made = peer.store().create_folder(account.mailbox(), &name, special_use).await?;
+    // RFC 8474 §4.1.
+    Ok(Reply::ok("CREATE completed").with(format!("MAILBOXID ({})", mailbox_id(made.id))))
 }
 
 fn special_use(attribute: &str) -> Option<SpecialUse> {

@@ -5,6 +5,7 @@
 use super::command::{Qresync, Select};
 use super::peer::{Account, Peer};
 use super::reply::{Reply, Stop};
+use super::status::mailbox_id;
 use super::vanished::{up_to, vanished};
 use super::view::{Selected, View};
 use super::{encode, list, sync};
@@ -65,6 +66,8 @@ fn tell(peer: &mut Peer, selected: &mut Selected) {
     code(out, "UIDVALIDITY", state.uid_validity.into());
     code(out, "UIDNEXT", state.uid_next.into());
     code(out, "HIGHESTMODSEQ", state.highest_modseq);
+    // RFC 8474 §4.2.
+    out.extend_from_slice(format!("* OK [MAILBOXID ({})] Noted\r\n", mailbox_id(selected.folder.id())).as_bytes());
     if enabled.rev2 {
         // RFC 9051 §6.3.2: the LIST answer is required, the folder's attributes are not.
         out.extend_from_slice(b"* LIST () \"/\" ");

@@ -23,6 +23,7 @@ use super::{
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
 use crate::model::bounds;
+use crate::net::DeflatePlace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,6 +126,8 @@ impl Session {
                 Err(End::Logout)
             }
             Command::StartTls => self.start_tls(tag).await,
+            Command::Compress(mechanism) => self.compress(tag, &mechanism).await,
+            Command::Unauthenticate => self.unauthenticate(tag),
             // Waits for long, so its future is part of the session's and holds nothing else.
             Command::Idle if !matches!(self.state, State::NotAuthenticated) => {
                 let answer = idle::idle(&mut self.peer, &mut self.wire, self.state.selected()).await;
@@ -195,6 +198,39 @@ impl Session {
         self.wire = Wire::new();
         self.peer.enabled = Enabled::default();
         Ok(())
+    }
+
+    /// COMPRESS (RFC 4978 §3): the answer is the last thing that goes uncompressed.
+    async fn compress(&mut self, tag: &str, mechanism: &str) -> Result<(), End> {
+        let refusal = match &self.state {
+            State::NotAuthenticated => Some(Reply::bad("Sign in first")),
+            _ if mechanism != "DEFLATE" => Some(Reply::bad("Only DEFLATE is known")),
+            _ if self.peer.conn.is_deflated() => {
+                Some(Reply::no("The connection is compressed already").with("COMPRESSIONACTIVE"))
+            }
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return self.finish(tag, Ok(refusal));
+        }
+        let Some(place) = DeflatePlace::take() else {
+            return self.finish(tag, Ok(Reply::no("Too many connections are compressed now").with("LIMIT")));
+        };
+        Reply::ok("From now on compressed").write(tag.as_bytes(), self.peer.out());
+        Ok(self.peer.conn.deflate(place).await?)
+    }
+
+    /// UNAUTHENTICATE (RFC 8437 §3): as after the greeting, TLS and compression apart.
+    fn unauthenticate(&mut self, tag: &str) -> Result<(), End> {
+        if self.state.account().is_none() {
+            return self.finish(tag, Ok(Reply::bad("Nobody is signed in")));
+        }
+        self.state = State::NotAuthenticated;
+        self.wire = Wire::new();
+        self.peer.enabled = Enabled::default();
+        self.peer.conn.sign_out();
+        let reply = Reply::ok("Signed out").with(capability::text(&self.peer, false));
+        self.finish(tag, Ok(reply))
     }
 
     /// Answers a command that any state may know.

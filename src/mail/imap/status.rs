@@ -7,6 +7,7 @@ use super::encode;
 use super::list::name;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
+use crate::model::ids::FolderId;
 use crate::model::{Flags, bounds};
 use crate::store::{FolderInfo, StoreError};
 
@@ -50,9 +51,19 @@ pub(super) fn write(peer: &mut Peer, info: &FolderInfo, items: &[StatusItem], de
         }
         out.extend_from_slice(item.as_str().as_bytes());
         out.push(b' ');
+        if *item == StatusItem::MailboxId {
+            // RFC 8474 §4.3.
+            out.extend_from_slice(format!("({})", mailbox_id(info.id)).as_bytes());
+            continue;
+        }
         encode::number(out, value(info, *item, deleted_octets));
     }
     out.extend_from_slice(b")\r\n");
+}
+
+/// A folder's identifier, which stays with it when it is renamed (RFC 8474 §4).
+pub(super) fn mailbox_id(folder: FolderId) -> String {
+    format!("F{}", folder.0)
 }
 
 fn value(info: &FolderInfo, item: StatusItem, deleted_octets: u64) -> u64 {
@@ -69,5 +80,7 @@ fn value(info: &FolderInfo, item: StatusItem, deleted_octets: u64) -> u64 {
         StatusItem::AppendLimit => bounds::MESSAGE_OCTETS,
         // RFC 9208 §4.1.4: octets that EXPUNGE would free.
         StatusItem::DeletedStorage => deleted_octets,
+        // An identifier, no number: see `mailbox_id`.
+        StatusItem::MailboxId => 0,
     }
 }

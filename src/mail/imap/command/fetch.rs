@@ -36,6 +36,12 @@ pub enum FetchItem {
     Rfc822Size,
     /// MODSEQ (RFC 7162)
     ModSeq,
+    /// EMAILID (RFC 8474)
+    EmailId,
+    /// THREADID (RFC 8474)
+    ThreadId,
+    /// PREVIEW (RFC 8970); LAZY makes no difference, since it is never slow enough to be left out
+    Preview,
     /// ENVELOPE
     Envelope,
     /// BODYSTRUCTURE

@@ -95,6 +95,8 @@ pub enum StatusItem {
     AppendLimit,
     /// DELETED-STORAGE (RFC 9208)
     DeletedStorage,
+    /// MAILBOXID (RFC 8474)
+    MailboxId,
 }
 
 impl StatusItem {
@@ -110,6 +112,7 @@ impl StatusItem {
         (Self::HighestModSeq, "HIGHESTMODSEQ"),
         (Self::AppendLimit, "APPENDLIMIT"),
         (Self::DeletedStorage, "DELETED-STORAGE"),
+        (Self::MailboxId, "MAILBOXID"),
     ];
 
     /// The name on the wire.

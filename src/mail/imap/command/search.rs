@@ -102,6 +102,10 @@ pub enum SearchKey {
     Older(u32),
     /// YOUNGER than seconds
     Younger(u32),
+    /// EMAILID (RFC 8474 §6): as sent
+    EmailId(String),
+    /// THREADID (RFC 8474 §6): no message has one
+    ThreadId,
     /// MODSEQ at or above (RFC 7162 §3.1.5; the entry name is passed over)
     ModSeq(u64),
 }

@@ -13,7 +13,8 @@ use crate::mail::imap::encode;
 use crate::mail::imap::peer::Peer;
 use crate::mail::imap::reply::Stop;
 use crate::mail::imap::view::Numbered;
-use crate::mime::SummaryView;
+use crate::mime::{SummaryView, preview};
+use crate::model::bounds;
 use crate::store::{Row, StoredMessage};
 
 /// Answers a message from its row alone.
@@ -51,6 +52,13 @@ fn row_item(out: &mut Vec<u8>, item: &FetchItem, row: &Row, keywords: &[Box<str>
             out.extend_from_slice(b"FLAGS ");
             encode::flags(out, row.flags, keywords);
         }
+        // RFC 8474 §5.1: copies share the stored message, and so its identifier.
+        FetchItem::EmailId => {
+            number(b"EMAILID (M", row.message.0.unsigned_abs());
+            out.push(b')');
+        }
+        // RFC 8474 §5.2: NIL where the server has no threads of its own.
+        FetchItem::ThreadId => out.extend_from_slice(b"THREADID NIL"),
         FetchItem::InternalDate => {
             out.extend_from_slice(b"INTERNALDATE ");
             encode::date_time(out, row.internal_date);
@@ -156,6 +164,7 @@ impl ItemWriter<'_> {
                 section::body_name(self.peer.out(), section, *partial);
                 self.named(b" ", section, *partial).await?;
             }
+            FetchItem::Preview => self.preview().await?,
             FetchItem::Binary { part, partial, .. } => self.binary(part, *partial).await?,
             FetchItem::BinarySize(part) => self.binary_size(part).await?,
             // The row has answered the others.
@@ -189,6 +198,17 @@ impl ItemWriter<'_> {
                 body::write_slice(self.peer, &fields, range);
             }
         }
+        Ok(())
+    }
+
+    /// PREVIEW (RFC 8970 §3): the first words of the text.
+    async fn preview(&mut self) -> Result<(), Stop> {
+        let range = 0..self.stored.size.min(bounds::PREVIEW_SOURCE_OCTETS);
+        let beginning = body::collect(self.peer, self.octets, range).await?;
+        let out = self.peer.out();
+        out.extend_from_slice(b"PREVIEW ");
+        // RFC 8970 §3.2: UTF-8, and the empty string where there is no text.
+        encode::string(out, preview(&beginning).as_bytes());
         Ok(())
     }
 

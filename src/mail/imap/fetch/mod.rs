@@ -36,6 +36,8 @@ impl Depth {
             | FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::SaveDate
+            | FetchItem::EmailId
+            | FetchItem::ThreadId
             | FetchItem::Rfc822Size
             | FetchItem::ModSeq => Self::Rows,
             FetchItem::Envelope | FetchItem::BodyStructure | FetchItem::Body => Self::Summaries,

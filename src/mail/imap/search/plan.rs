@@ -1,12 +1,12 @@
-//! A search made ready: sets resolved, dates as seconds, texts folded.
+//! A search made ready: sets resolved, dates as seconds, texts as keys.
 //!
 //! Pure. Three answers: yes, no, and not without the message. Invariant: with the message
 //! there is always a yes or a no.
 
-use super::text::{Text, folded};
+use super::text::Text;
 use crate::mail::imap::command::{SearchKey, SequenceSet};
 use crate::mail::imap::view::Selected;
-use crate::mime::is_known_field;
+use crate::mime::{casemap, is_known_field};
 use crate::model::{Flags, UidSet};
 use crate::store::Row;
 use jiff::civil::Date;
@@ -29,7 +29,9 @@ pub(super) enum Plan {
     Larger(u64),
     Smaller(u64),
     ModSeq(u64),
-    /// A header field, in lower case, and a folded text.
+    /// The stored message's number.
+    Message(i64),
+    /// A header field, in lower case, and the key of a text.
     Header(String, String),
     Body(String),
     Text(String),
@@ -49,9 +51,7 @@ impl Plan {
             SearchKey::Uid(set) => Self::Uids(uids(selected, set, true)),
             SearchKey::Flag(flags) => Self::Flags(*flags),
             SearchKey::Keyword(name) => keyword(selected, name),
-            SearchKey::Header(name, text) => {
-                Self::Header(String::from_utf8_lossy(name).to_ascii_lowercase(), needle(text))
-            }
+            SearchKey::Header(name, text) => Self::Header(String::from_utf8_lossy(name).to_ascii_lowercase(), needle(text)),
             SearchKey::Body(text) => Self::Body(needle(text)),
             SearchKey::Text(text) => Self::Text(needle(text)),
             SearchKey::Before(date) => Self::Arrived(i64::MIN, start(*date)),
@@ -68,6 +68,8 @@ impl Plan {
             // RFC 5032 §3.
             SearchKey::Older(seconds) => Self::Arrived(i64::MIN, now - i64::from(*seconds) + 1),
             SearchKey::Younger(seconds) => Self::Arrived(now - i64::from(*seconds), i64::MAX),
+            SearchKey::EmailId(id) => email_id(id),
+            SearchKey::ThreadId => Self::Always(false),
             SearchKey::ModSeq(modseq) => Self::ModSeq(*modseq),
         }
     }
@@ -112,6 +114,7 @@ impl Plan {
             Self::Saved(from, before) => Some((*from..*before).contains(&row.save_date)),
             Self::Larger(octets) => Some(u64::from(row.size) > *octets),
             Self::Smaller(octets) => Some(u64::from(row.size) < *octets),
+            Self::Message(id) => Some(row.message.0 == *id),
             Self::ModSeq(modseq) => Some(row.modseq >= *modseq),
             Self::Sent(from, before) => {
                 text.map(|text| text.date().is_some_and(|date| (*from..*before).contains(&date)))
@@ -137,7 +140,7 @@ fn all(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 fn needle(text: &[u8]) -> String {
-    folded(&String::from_utf8_lossy(text))
+    casemap(&String::from_utf8_lossy(text))
 }
 
 /// A search only narrows: numbers that no message has find nothing (`1:*` in an empty folder is common).
@@ -152,6 +155,11 @@ fn keyword(selected: &Selected, name: &str) -> Plan {
     let keywords = &selected.view.seen.keywords;
     let index = keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name));
     index.and_then(Flags::keyword).map_or(Plan::Always(false), Plan::Flags)
+}
+
+/// The identifier that FETCH told (RFC 8474 §6).
+fn email_id(id: &str) -> Plan {
+    id.strip_prefix('M').and_then(|id| id.parse().ok()).map_or(Plan::Always(false), Plan::Message)
 }
 
 /// RFC 9051 §6.4.4: time and zone are disregarded; INTERNALDATE is told in UTC, so its days are UTC's.

@@ -98,6 +98,13 @@ fn item(c: &mut Cursor<'_>) -> Result<FetchItem> {
         "SAVEDATE" => FetchItem::SaveDate,
         "RFC822.SIZE" => FetchItem::Rfc822Size,
         "MODSEQ" => FetchItem::ModSeq,
+        "EMAILID" => FetchItem::EmailId,
+        "THREADID" => FetchItem::ThreadId,
+        "PREVIEW" => {
+            // RFC 8970 §4: the one modifier there is.
+            c.take_text(" (LAZY)");
+            FetchItem::Preview
+        }
         "ENVELOPE" => FetchItem::Envelope,
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
         "RFC822" => FetchItem::Rfc822,

@@ -53,6 +53,7 @@ fn named(c: &mut Cursor<'_>) -> Result<Command> {
         "NOOP" => Command::Noop,
         "LOGOUT" => Command::Logout,
         "STARTTLS" => Command::StartTls,
+        "UNAUTHENTICATE" => Command::Unauthenticate,
         "NAMESPACE" => Command::Namespace,
         "UNSELECT" => Command::Unselect,
         "CLOSE" => Command::Close,
@@ -72,6 +73,7 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
     Ok(match name {
         "ID" => Command::Id(id(c)?),
         "ENABLE" => Command::Enable(words(c)?),
+        "COMPRESS" => Command::Compress(c.word()?),
         "AUTHENTICATE" => authenticate(c)?,
         "LOGIN" => {
             let user = c.astring()?;

@@ -214,6 +214,11 @@ fn key_with_argument(name: &str, c: &mut Cursor<'_>) -> Result<SearchKey> {
         "SMALLER" => SearchKey::Smaller(c.number()?),
         "OLDER" => SearchKey::Older(c.positive()?),
         "YOUNGER" => SearchKey::Younger(c.positive()?),
+        "EMAILID" => SearchKey::EmailId(c.text()?),
+        "THREADID" => {
+            c.text()?;
+            SearchKey::ThreadId
+        }
         "MODSEQ" => mod_seq(c)?,
         _ => return Err("Unknown search key"),
     })
