@@ -152,6 +152,20 @@ impl Store {
         submit(&self.shared, writes::Append { mailbox, quota, folder, messages }).await
     }
 
+    /// Puts a message into a folder and removes another, both or neither (RFC 8508); `None` when the
+    /// other one is gone.
+    pub async fn replace(
+        &self,
+        mailbox: MailboxRef,
+        quota: Quota,
+        (from, uid): (FolderId, u32),
+        to: FolderId,
+        message: NewMessage,
+    ) -> Result<Option<Appended>> {
+        let append = writes::Append { mailbox, quota, folder: to, messages: vec![message] };
+        submit(&self.shared, writes::Replace { append, from, uid }).await
+    }
+
     /// Delivers one body to the INBOX of many mailboxes in one transaction. A recipient
     /// over its quota fails alone (`OverQuota`); the outer error means that nothing was stored.
     pub async fn deliver(&self, body: Arc<StagedBody>, recipients: Vec<Delivery>) -> Result<Vec<Result<Appended>>> {

@@ -1,5 +1,5 @@
-//! APPEND and MULTIAPPEND: messages go from the socket into the store as they come
-//! (RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 7889).
+//! APPEND, MULTIAPPEND and REPLACE: messages go from the socket into the store as they come
+//! (RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 7889, RFC 8508).
 //!
 //! Everything that can be refused is refused before the first octet is asked for.
 //! Invariant: all messages of one APPEND are stored, in one change, or none.
@@ -7,7 +7,9 @@
 use super::command::MailboxName;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
-use super::wire::{Append, AppendMessage, AppendStep, Wire};
+use super::sync::{Expunges, sync};
+use super::view::Selected;
+use super::wire::{Append, AppendMessage, AppendStep, Replaced, Wire};
 use crate::model::{Quota, Usage, bounds};
 use crate::store::{FolderInfo, NewMessage, StagedBody, StoreError};
 use bytes::Buf;
@@ -55,6 +57,71 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
     Ok(Reply::ok("APPEND completed").with(code))
 }
 
+/// REPLACE, UID REPLACE (RFC 8508 §3).
+pub(super) async fn replace(
+    peer: &mut Peer,
+    wire: &mut Wire,
+    account: &Account,
+    selected: &mut Selected,
+    command: Append,
+) -> Answer {
+    let begun = match replaced_uid(selected, command.replaces.as_ref(), peer.enabled.uid_only) {
+        Ok(uid) => begin(peer, account, &command.mailbox).await.map(|intake| (uid, intake)),
+        Err(stop) => Err(stop),
+    };
+    let (uid, mut intake) = match begun {
+        Ok(begun) => begun,
+        Err(stop) => {
+            wire.refuse_append();
+            return Err(stop);
+        }
+    };
+    let old = selected.view.seen.position(uid).ok().and_then(|position| selected.view.seen.row(position));
+    intake.frees(old.map_or(0, |row| row.size.into()));
+    if let Err(refusal) = intake.admit(command.message.octets) {
+        wire.refuse_append();
+        return Ok(refusal);
+    }
+    match take(peer, account, &command.message).await? {
+        Ok(body) => intake.push(body, &command.message, peer.services.clock.now()),
+        Err(error) => {
+            wire.refuse_after_message();
+            return Err(error.into());
+        }
+    }
+    if after(peer, wire).await?.is_some() {
+        // RFC 8508 §3.6: one message takes the place of one.
+        wire.refuse_append();
+        return Ok(Reply::bad("REPLACE takes one message"));
+    }
+    let Some(message) = intake.messages.pop() else { return Ok(Reply::bad("There is no message in it")) };
+    let (store, from) = (peer.store(), (selected.folder.id(), uid));
+    let Some(appended) = store.replace(account.mailbox(), intake.quota, from, intake.folder.id, message).await? else {
+        return Ok(Reply::no("The message no longer exists").with("EXPUNGEISSUED"));
+    };
+    // RFC 8508 §3.4: APPENDUID comes untagged, before the EXPUNGE.
+    let told = format!("* OK [APPENDUID {} {}] Replacement stored\r\n", appended.uid_validity, appended.uids);
+    peer.out().extend_from_slice(told.as_bytes());
+    sync(peer, selected, Expunges::Tell, None).await?;
+    Ok(Reply::ok("REPLACE completed"))
+}
+
+/// The UID of the message to be replaced.
+fn replaced_uid(selected: &Selected, replaced: Option<&Replaced>, uid_only: bool) -> Result<u32, Stop> {
+    let missing = || Stop::from(Reply::no("There is no such message").with("NONEXISTENT"));
+    let Replaced { uid, set } = replaced.ok_or_else(missing)?;
+    if selected.read_only {
+        return Err(Reply::no("The folder was opened with EXAMINE").into());
+    }
+    if uid_only && !uid {
+        // RFC 9586 §3.
+        return Err(Reply::bad("Only UIDs are used in this session").with("UIDREQUIRED").into());
+    }
+    let uids = selected.resolve(set, *uid)?;
+    let there = uids.iter().next().filter(|uid| selected.view.seen.position(*uid).is_ok());
+    there.ok_or_else(missing)
+}
+
 async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<Intake, Stop> {
     let folder = account.target(peer, folder).await?;
     let quota = account.quota(&peer.services).await?;
@@ -63,6 +130,12 @@ async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<I
 }
 
 impl Intake {
+    /// Counts a message that goes when the others come.
+    fn frees(&mut self, octets: u64) {
+        let Usage { bytes, messages } = self.usage;
+        self.usage = Usage { bytes: bytes.saturating_sub(octets), messages: messages.saturating_sub(1) };
+    }
+
     /// Refuses a message for its announced size, before it is sent.
     fn admit(&mut self, octets: u64) -> Result<(), Reply> {
         if octets > bounds::MESSAGE_OCTETS {

@@ -161,6 +161,21 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it names a message by its number (RFC 9586 §3: refused once only UIDs are used).
+    pub fn speaks_of_numbers(&self) -> bool {
+        let numbered = |key: &SearchKey| key.any(&|key| matches!(key, SearchKey::Sequence(SequenceSet::Ranges(_))));
+        match self {
+            Self::Fetch(Fetch { uid, .. }) | Self::Store(Store { uid, .. }) => !uid,
+            Self::Copy(Transfer { uid, .. }) | Self::Move(Transfer { uid, .. }) => !uid,
+            Self::Search(search) => !search.uid || numbered(&search.key),
+            Self::Sort(sort) => !sort.search.uid || numbered(&sort.search.key),
+            Self::Thread(thread) => !thread.uid || numbered(&thread.key),
+            _ => false,
+        }
+    }
+}
+
 fn by_uid(uid: bool, plain: &'static str, with_uid: &'static str) -> &'static str {
     if uid { with_uid } else { plain }
 }

@@ -58,6 +58,13 @@ pub(super) fn literal_start(out: &mut Vec<u8>, octets: u64) {
     out.extend_from_slice(b"}\r\n");
 }
 
+/// Writes `* n FETCH (`, or `* uid UIDFETCH (` where only UIDs are spoken of (RFC 9586 §3.3).
+pub(super) fn fetch_start(out: &mut Vec<u8>, number: u32, uid: u32, uid_only: bool) {
+    out.extend_from_slice(b"* ");
+    self::number(out, if uid_only { uid } else { number }.into());
+    out.extend_from_slice(if uid_only { b" UIDFETCH (".as_slice() } else { b" FETCH (" });
+}
+
 /// Writes `(\Seen word …)`.
 pub(super) fn flags(out: &mut Vec<u8>, flags: Flags, keywords: &[Box<str>]) {
     out.push(b'(');

@@ -21,6 +21,8 @@ pub(super) struct Enabled {
     pub(super) condstore: bool,
     /// VANISHED instead of EXPUNGE (RFC 7162 §3.2).
     pub(super) qresync: bool,
+    /// UIDs only: no message is named by its number (RFC 9586).
+    pub(super) uid_only: bool,
     /// Names and headers in UTF-8 (RFC 6855 §3).
     pub(super) utf8: bool,
 }

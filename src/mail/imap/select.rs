@@ -16,7 +16,12 @@ use crate::store::FolderState;
 /// Refuses what cannot be a SELECT now; then the folder that is selected stays so.
 pub(super) fn refusal(peer: &Peer, command: &Select) -> Option<Reply> {
     // RFC 7162 §3.2.5: the parameter needs a prior ENABLE QRESYNC.
-    (command.qresync.is_some() && !peer.enabled.qresync).then(|| Reply::bad("ENABLE QRESYNC first"))
+    let qresync = command.qresync.as_ref()?;
+    if !peer.enabled.qresync {
+        return Some(Reply::bad("ENABLE QRESYNC first"));
+    }
+    // RFC 9586 §3.6: sequence match data speaks of numbers.
+    (qresync.matching.is_some() && peer.enabled.uid_only).then(|| Reply::bad("Only UIDs are used").with("UIDREQUIRED"))
 }
 
 /// Opens a folder and tells its state.
@@ -58,16 +63,18 @@ fn tell(peer: &mut Peer, selected: &mut Selected) {
     let enabled = peer.enabled;
     let state = selected.view.seen.clone();
     let out = peer.out();
+    // RFC 9586 §3: a number tells nothing to who only knows UIDs.
     if !enabled.rev2
+        && !enabled.uid_only
         && let Some(unseen) = first_unseen(&state)
     {
         code(out, "UNSEEN", unseen.into());
     }
     code(out, "UIDVALIDITY", state.uid_validity.into());
     code(out, "UIDNEXT", state.uid_next.into());
-    code(out, "HIGHESTMODSEQ", state.highest_modseq);
     // RFC 8474 §4.2.
     out.extend_from_slice(format!("* OK [MAILBOXID ({})] Noted\r\n", mailbox_id(selected.folder.id())).as_bytes());
+    code(out, "HIGHESTMODSEQ", state.highest_modseq);
     if enabled.rev2 {
         // RFC 9051 §6.3.2: the LIST answer is required, the folder's attributes are not.
         out.extend_from_slice(b"* LIST () \"/\" ");

@@ -142,12 +142,23 @@ impl Session {
     }
 
     async fn append(&mut self, command: Append) -> Result<(), End> {
-        self.note("APPEND");
+        self.note(if command.replaces.is_some() { "REPLACE" } else { "APPEND" });
         let tag = command.tag.clone();
         let Some(account) = self.state.account() else {
             self.wire.refuse_append();
             return self.finish(&tag, Ok(Reply::bad("Sign in first")));
         };
+        if command.replaces.is_some() {
+            let (peer, wire) = (&mut self.peer, &mut self.wire);
+            let answer = match self.state.selected() {
+                Some(selected) => Box::pin(append::replace(peer, wire, &account, selected, command)).await,
+                None => {
+                    wire.refuse_append();
+                    Ok(Reply::bad("Select a folder first"))
+                }
+            };
+            return self.finish(&tag, answer);
+        }
         let mut answer = Box::pin(append::append(&mut self.peer, &mut self.wire, &account, command)).await;
         if answer.is_ok() {
             // RFC 9051 §6.3.12: an APPEND to the selected folder is told at once.
@@ -324,6 +335,9 @@ impl Session {
     async fn in_selected(&mut self, tag: &str, account: &Arc<Account>, command: Command) -> Answer {
         let peer = &mut self.peer;
         let Some(selected) = self.state.selected() else { return Ok(Reply::bad("Select a folder first")) };
+        if peer.enabled.uid_only && command.speaks_of_numbers() {
+            return Ok(Reply::bad("Only UIDs are used in this session").with("UIDREQUIRED"));
+        }
         match command {
             Command::Fetch(command) => fetch::fetch(peer, account, selected, &command).await,
             Command::Store(command) => store::store(peer, account, selected, &command).await,

@@ -7,7 +7,7 @@ use super::encode;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
 use super::sync::{Expunges, Own, flags_line, sync};
-use super::view::Selected;
+use super::view::{Numbered, Selected};
 use crate::mail::conn::Interrupt;
 use crate::model::{UidSet, bounds};
 use crate::store::{FlagChange, FlagMode};
@@ -61,7 +61,7 @@ async fn tell(
         }
         for message in &batch {
             if command.silent {
-                modseq_line(peer.out(), message.number, message.row.uid, message.row.modseq);
+                modseq_line(peer.out(), message, enabled.uid_only);
             } else {
                 flags_line(peer.out(), message.number, &message.row, &selected.view.seen.keywords, enabled);
             }
@@ -70,13 +70,15 @@ async fn tell(
     }
 }
 
-fn modseq_line(out: &mut Vec<u8>, number: u32, uid: u32, modseq: u64) {
-    out.extend_from_slice(b"* ");
-    encode::number(out, number.into());
-    out.extend_from_slice(b" FETCH (UID ");
-    encode::number(out, uid.into());
-    out.extend_from_slice(b" MODSEQ (");
-    encode::number(out, modseq);
+fn modseq_line(out: &mut Vec<u8>, message: &Numbered, uid_only: bool) {
+    encode::fetch_start(out, message.number, message.row.uid, uid_only);
+    if !uid_only {
+        out.extend_from_slice(b"UID ");
+        encode::number(out, message.row.uid.into());
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"MODSEQ (");
+    encode::number(out, message.row.modseq);
     out.extend_from_slice(b"))\r\n");
 }
 

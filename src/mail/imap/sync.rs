@@ -101,8 +101,8 @@ async fn tell_expunged(peer: &mut Peer, older: &View, gone: &[u32]) -> Result<()
     if gone.is_empty() {
         return Ok(());
     }
-    if peer.enabled.qresync {
-        // RFC 7162 §3.2.10: VANISHED takes the place of EXPUNGE.
+    if peer.enabled.qresync || peer.enabled.uid_only {
+        // RFC 7162 §3.2.10, RFC 9586 §3.4: VANISHED takes the place of EXPUNGE.
         let set: UidSet = gone.iter().copied().collect();
         peer.out().extend_from_slice(format!("* VANISHED {set}\r\n").as_bytes());
         return Ok(());
@@ -176,11 +176,13 @@ pub(super) fn tell_flags(peer: &mut Peer, view: &View, row: &Row) {
 /// `* n FETCH (UID u FLAGS (…) MODSEQ (m))`. The UID is always there: RFC 7162 §3.2.4 demands it
 /// of QRESYNC sessions, and it lets any client tell which message is meant.
 pub(super) fn flags_line(out: &mut Vec<u8>, number: u32, row: &Row, keywords: &[Box<str>], enabled: Enabled) {
-    out.extend_from_slice(b"* ");
-    encode::number(out, number.into());
-    out.extend_from_slice(b" FETCH (UID ");
-    encode::number(out, row.uid.into());
-    out.extend_from_slice(b" FLAGS ");
+    encode::fetch_start(out, number, row.uid, enabled.uid_only);
+    if !enabled.uid_only {
+        out.extend_from_slice(b"UID ");
+        encode::number(out, row.uid.into());
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"FLAGS ");
     encode::flags(out, row.flags, keywords);
     if enabled.condstore {
         out.extend_from_slice(b" MODSEQ (");

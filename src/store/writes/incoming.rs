@@ -1,7 +1,8 @@
-//! Messages that come in: APPEND into one folder, delivery into many INBOXes.
+//! Messages that come in: APPEND into one folder, REPLACE, delivery into many INBOXes.
 
+use super::rows_of;
 use crate::model::ids::FolderId;
-use crate::model::{Quota, Usage};
+use crate::model::{Quota, UidSet, Usage};
 use crate::store::batch::{Batch, Incoming};
 use crate::store::load::Needs;
 use crate::store::writer::Write;
@@ -55,6 +56,48 @@ impl Write for Append {
 
     fn octets(&self) -> usize {
         self.messages.iter().map(|m| m.body.row_octets()).sum()
+    }
+}
+
+/// REPLACE: a message comes, another goes, in one change (RFC 8508).
+pub(in crate::store) struct Replace {
+    pub append: Append,
+    pub from: FolderId,
+    pub uid: u32,
+}
+
+impl Write for Replace {
+    /// `None`: the message to be replaced is gone, and nothing was done.
+    type Output = Option<Appended>;
+
+    fn needs(&self, needs: &mut Needs) {
+        self.append.needs(needs);
+        needs.folders.insert(self.from);
+    }
+
+    fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
+        vec![self.from, self.append.folder]
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Self::Output> {
+        batch.head(self.append.mailbox.id, self.from)?;
+        let rows = rows_of(&*batch.state(self.from)?, &UidSet::from_ranges([(self.uid, self.uid)]));
+        let Some(old) = rows.first() else { return Ok(None) };
+        // RFC 8508 §3.5: what goes makes room for what comes.
+        let quota = self.append.quota;
+        self.append.quota = Quota {
+            bytes: quota.bytes.map(|bytes| bytes.saturating_add(old.size.into())),
+            messages: quota.messages.map(|messages| messages.saturating_add(1)),
+        };
+        let appended = self.append.apply(batch);
+        self.append.quota = quota;
+        let appended = appended?;
+        batch.remove(self.from, &rows)?;
+        Ok(Some(appended))
+    }
+
+    fn octets(&self) -> usize {
+        self.append.octets()
     }
 }
 

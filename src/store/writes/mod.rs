@@ -11,7 +11,7 @@ mod pop3;
 pub(super) use copying::{Copy, Move};
 pub(super) use flagging::{Expunge, Keywords, SetFlags};
 pub(super) use folders::{Create, Delete, DeleteMailbox, Ensure, OpenFolder, Rename, Subscribe};
-pub(super) use incoming::{Append, Deliver};
+pub(super) use incoming::{Append, Deliver, Replace};
 pub(super) use pop3::{Expire, Finish};
 
 use super::batch::Batch;

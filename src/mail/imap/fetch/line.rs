@@ -19,7 +19,7 @@ use crate::store::{Row, StoredMessage};
 
 /// Answers a message from its row alone.
 pub(super) fn rows_only(out: &mut Vec<u8>, request: &Request, message: &Numbered) {
-    begin(out, message.number);
+    encode::fetch_start(out, message.number, message.row.uid, request.uid_only);
     for (index, item) in request.items.iter().enumerate() {
         if index > 0 {
             out.push(b' ');
@@ -27,12 +27,6 @@ pub(super) fn rows_only(out: &mut Vec<u8>, request: &Request, message: &Numbered
         row_item(out, item, &message.row, &request.keywords);
     }
     out.extend_from_slice(b")\r\n");
-}
-
-fn begin(out: &mut Vec<u8>, number: u32) {
-    out.extend_from_slice(b"* ");
-    encode::number(out, number.into());
-    out.extend_from_slice(b" FETCH (");
 }
 
 /// Writes an item that the row answers; false for any other.
@@ -116,7 +110,7 @@ async fn whole_line(
     let row = message.row;
     // RFC 9051 §6.4.5: a flag that this FETCH sets is told with it.
     let now_seen = request.seen.contains(row.uid);
-    begin(peer.out(), message.number);
+    encode::fetch_start(peer.out(), message.number, row.uid, request.uid_only);
     let mut writer = ItemWriter { peer, stored, view: &view, octets, outcome };
     for (index, item) in request.items.iter().enumerate() {
         if index > 0 {
@@ -130,7 +124,7 @@ async fn whole_line(
         (now_seen, FetchItem::Flags),
         // RFC 7162 §3.2: FETCH answers that tell flags carry MODSEQ and, for QRESYNC, the UID.
         (now_seen && request.condstore, FetchItem::ModSeq),
-        (now_seen, FetchItem::Uid),
+        (now_seen && !request.uid_only, FetchItem::Uid),
     ];
     for (_, item) in extra.iter().filter(|(wanted, item)| *wanted && !request.items.contains(item)) {
         peer.out().push(b' ');

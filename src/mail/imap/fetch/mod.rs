@@ -56,6 +56,7 @@ struct Request {
     /// The messages on which this FETCH set `\Seen`.
     seen: UidSet,
     condstore: bool,
+    uid_only: bool,
 }
 
 /// What went wrong with single messages.
@@ -88,7 +89,7 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
         // RFC 7162 §3.2.6: VANISHED needs a prior ENABLE QRESYNC.
         return Ok(Reply::bad("ENABLE QRESYNC first"));
     }
-    let items = items(command);
+    let items = items(command, peer.enabled.uid_only);
     // RFC 7162 §3.1: CHANGEDSINCE and MODSEQ are CONDSTORE-enabling uses.
     peer.enabled.condstore |= items.contains(&FetchItem::ModSeq);
     let uids = selected.resolve(&command.set, command.uid)?;
@@ -105,7 +106,14 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
     };
     let seen = set_seen(peer, account, selected, &items, &uids, since).await?;
     let keywords = selected.view.seen.keywords.clone();
-    let request = Request { depth: Depth::of(&items), items, keywords, seen, condstore: peer.enabled.condstore };
+    let request = Request {
+        depth: Depth::of(&items),
+        items,
+        keywords,
+        seen,
+        condstore: peer.enabled.condstore,
+        uid_only: peer.enabled.uid_only,
+    };
     let mut outcome = Outcome { gone: selected.view.has_ghost_in(&uids), ..Outcome::default() };
     let mut walk = selected.view.walk(&uids);
     loop {
@@ -135,10 +143,12 @@ fn window(selected: &Selected, uids: &UidSet, since: Option<u64>, range: Partial
 }
 
 /// What is answered: the items asked for, UID for UID FETCH, MODSEQ for CHANGEDSINCE.
-fn items(command: &Fetch) -> Vec<FetchItem> {
+fn items(command: &Fetch, uid_only: bool) -> Vec<FetchItem> {
     let mut items = command.items.clone();
     // RFC 9051 §6.4.9; RFC 7162 §3.1.4.1.
-    for (wanted, item) in [(command.uid, FetchItem::Uid), (command.changed_since.is_some(), FetchItem::ModSeq)] {
+    for (wanted, item) in
+        [(command.uid && !uid_only, FetchItem::Uid), (command.changed_since.is_some(), FetchItem::ModSeq)]
+    {
         if wanted && !items.contains(&item) {
             items.insert(0, item);
         }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use framing::Wire;
 
-use super::command::{FlagList, MailboxName, Tagged};
+use super::command::{FlagList, MailboxName, SequenceSet, Tagged};
 
 /// What [`Wire::next`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,15 +51,26 @@ pub enum AppendStep {
     Close(&'static str),
 }
 
-/// The beginning of an APPEND.
+/// The beginning of an APPEND or REPLACE.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Append {
     /// The tag.
     pub tag: String,
+    /// REPLACE: which message it takes the place of (RFC 8508).
+    pub replaces: Option<Replaced>,
     /// Where to.
     pub mailbox: MailboxName,
     /// The first message.
     pub message: AppendMessage,
+}
+
+/// The message that a REPLACE is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Whether it is named by its UID.
+    pub uid: bool,
+    /// One number, or `*`.
+    pub set: SequenceSet,
 }
 
 /// What APPEND says of one message, up to its octets.

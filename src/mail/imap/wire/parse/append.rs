@@ -1,10 +1,11 @@
-//! APPEND around its messages (RFC 9051 §6.3.12, RFC 3502, RFC 6855 §4, RFC 7888).
+//! APPEND and REPLACE around their messages (RFC 9051 §6.3.12, RFC 3502, RFC 6855 §4, RFC 7888, RFC 8508).
 //!
 //! Invariant: the cursor is left behind what was read; what is unknown is refused, not passed over.
 
 use super::Result;
 use super::tokens::Cursor;
-use crate::mail::imap::wire::{Append, AppendMessage};
+use crate::mail::imap::command::SequenceSet;
+use crate::mail::imap::wire::{Append, AppendMessage, Replaced};
 use jiff::civil::Time;
 
 /// APPEND up to a message literal at the end of `line`; `None` when the literal is none.
@@ -12,14 +13,34 @@ pub(in super::super) fn append_start(line: &[u8], octets: u64, synchronising: bo
     let mut c = Cursor::new(line, 0);
     let tag = c.tag().ok()?;
     c.space().ok()?;
-    if c.word().ok()? != "APPEND" {
-        return None;
-    }
+    let mut name = c.word().ok()?;
     c.space().ok()?;
+    let uid = name == "UID";
+    if uid {
+        name = c.word().ok()?;
+        c.space().ok()?;
+    }
+    let replaces = match name.as_str() {
+        "APPEND" if !uid => None,
+        "REPLACE" => Some(replaced(&mut c, uid)?),
+        _ => return None,
+    };
     let mailbox = c.mailbox().ok()?;
     c.space().ok()?;
     let message = message(&mut c, octets, synchronising).ok()?;
-    Some(Append { tag, mailbox, message })
+    Some(Append { tag, replaces, mailbox, message })
+}
+
+/// RFC 8508 §4 replace: one message.
+fn replaced(c: &mut Cursor<'_>, uid: bool) -> Option<Replaced> {
+    let set = c.sequence_set().ok()?;
+    c.space().ok()?;
+    match &set {
+        SequenceSet::Ranges(ranges) => {
+            matches!(ranges.as_slice(), [(from, to)] if from == to).then_some(Replaced { uid, set })
+        }
+        SequenceSet::Saved => None,
+    }
 }
 
 /// What stands between a message and the next one, or ends the command. `literal`: octets and

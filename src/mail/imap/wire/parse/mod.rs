@@ -61,7 +61,7 @@ fn named(c: &mut Cursor<'_>) -> Result<Command> {
         "EXPUNGE" => Command::Expunge,
         "IDLE" => Command::Idle,
         "UID" => return with_uid(c),
-        "APPEND" => return Err("APPEND is malformed or comes too early"),
+        "APPEND" | "REPLACE" => return Err("APPEND is malformed or comes too early"),
         _ => {
             c.space().map_err(|_| "Unknown command, or it lacks what it needs")?;
             return with_arguments(&name, c);
