@@ -51,7 +51,9 @@ impl Plan {
             SearchKey::Uid(set) => Self::Uids(uids(selected, set, true)),
             SearchKey::Flag(flags) => Self::Flags(*flags),
             SearchKey::Keyword(name) => keyword(selected, name),
-            SearchKey::Header(name, text) => Self::Header(String::from_utf8_lossy(name).to_ascii_lowercase(), needle(text)),
+            SearchKey::Header(name, text) => {
+                Self::Header(String::from_utf8_lossy(name).to_ascii_lowercase(), needle(text))
+            }
             SearchKey::Body(text) => Self::Body(needle(text)),
             SearchKey::Text(text) => Self::Text(needle(text)),
             SearchKey::Before(date) => Self::Arrived(i64::MIN, start(*date)),
