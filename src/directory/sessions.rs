@@ -156,15 +156,42 @@ impl Sessions {
 
     /// How many sessions are open.
     pub fn count(&self) -> usize {
-        self.inner.registry.sessions.lock().values().map(Vec::len).sum()
+        self.inner.registry.open.lock().sessions.values().map(Vec::len).sum()
     }
 }
 
 /// Which sessions are open, by mailbox.
 #[derive(Default)]
 pub(super) struct Registry {
-    sessions: Mutex<HashMap<MailboxId, Vec<Arc<Entry>>>>,
+    open: Mutex<Open>,
     last_id: AtomicI64,
+}
+
+/// The open sessions and an index of them; both name the same sessions.
+#[derive(Default)]
+struct Open {
+    sessions: HashMap<MailboxId, Vec<Arc<Entry>>>,
+    /// How many sessions each mailbox of a domain has.
+    domains: HashMap<DomainId, HashMap<MailboxId, usize>>,
+}
+
+impl Open {
+    fn of_mailbox(&self, mailbox: MailboxId) -> Vec<Arc<Entry>> {
+        self.sessions.get(&mailbox).cloned().unwrap_or_default()
+    }
+
+    fn uncount(&mut self, entry: &Entry) {
+        let Some(mailboxes) = self.domains.get_mut(&entry.domain) else { return };
+        if let Some(count) = mailboxes.get_mut(&entry.mailbox) {
+            *count -= 1;
+            if *count == 0 {
+                mailboxes.remove(&entry.mailbox);
+            }
+        }
+        if mailboxes.is_empty() {
+            self.domains.remove(&entry.domain);
+        }
+    }
 }
 
 impl Registry {
@@ -177,42 +204,44 @@ impl Registry {
 
     /// False when the mailbox has as many sessions as it may have.
     fn insert(&self, entry: &Arc<Entry>) -> bool {
-        let mut sessions = self.sessions.lock();
-        let own = sessions.entry(entry.mailbox).or_default();
-        let room = own.len() < bounds::SESSIONS_PER_MAILBOX;
-        if room {
-            own.push(entry.clone());
+        let mut open = self.open.lock();
+        let own = open.sessions.entry(entry.mailbox).or_default();
+        if own.len() >= bounds::SESSIONS_PER_MAILBOX {
+            return false;
         }
-        room
+        own.push(entry.clone());
+        *open.domains.entry(entry.domain).or_default().entry(entry.mailbox).or_default() += 1;
+        true
     }
 
     fn remove(&self, entry: &Arc<Entry>) {
-        let mut sessions = self.sessions.lock();
-        if let Some(own) = sessions.get_mut(&entry.mailbox) {
-            own.retain(|other| !Arc::ptr_eq(other, entry));
-            if own.is_empty() {
-                sessions.remove(&entry.mailbox);
-            }
+        let mut open = self.open.lock();
+        let Some(own) = open.sessions.get_mut(&entry.mailbox) else { return };
+        let Some(at) = own.iter().position(|other| Arc::ptr_eq(other, entry)) else { return };
+        own.swap_remove(at);
+        if own.is_empty() {
+            open.sessions.remove(&entry.mailbox);
         }
+        open.uncount(entry);
     }
 
     /// The sessions of a mailbox.
     pub fn of_mailbox(&self, mailbox: MailboxId) -> Vec<Arc<Entry>> {
-        self.sessions.lock().get(&mailbox).cloned().unwrap_or_default()
+        self.open.lock().of_mailbox(mailbox)
     }
 
     /// The sessions of a domain's mailboxes.
     pub fn of_domain(&self, domain: DomainId) -> Vec<(MailboxId, Vec<Arc<Entry>>)> {
-        let sessions = self.sessions.lock();
-        let of_domain = |own: &&Vec<Arc<Entry>>| own.iter().any(|entry| entry.domain == domain);
-        sessions.iter().filter(|(_, own)| of_domain(own)).map(|(id, own)| (*id, own.clone())).collect()
+        let open = self.open.lock();
+        let mailboxes = open.domains.get(&domain).into_iter().flat_map(HashMap::keys);
+        mailboxes.map(|mailbox| (*mailbox, open.of_mailbox(*mailbox))).collect()
     }
 
     /// The sessions of mailboxes that inherit from something, by mailbox.
     pub fn below(&self, inherits: impl Fn(&Above) -> bool) -> HashMap<MailboxId, Vec<Arc<Entry>>> {
-        let sessions = self.sessions.lock();
+        let open = self.open.lock();
         let concerned = |own: &&Vec<Arc<Entry>>| own.iter().any(|entry| inherits(&entry.above.lock()));
-        sessions.iter().filter(|(_, own)| concerned(own)).map(|(id, own)| (*id, own.clone())).collect()
+        open.sessions.iter().filter(|(_, own)| concerned(own)).map(|(id, own)| (*id, own.clone())).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Conn::out`] and awaits [`Conn::read_more`]. Invariant: a session waits nowhere else,
 //! so nothing can keep it past its deadline or past the moment that configuration ends it.
 
+use super::pace::Pace;
 use crate::directory::{EndReason, SessionGuard};
 use crate::model::bounds;
 use crate::net::{DeflatePlace, Deflated, Stream, Ticket};
@@ -12,7 +13,7 @@ use rustls::ServerConfig;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,9 @@ pub struct Conn {
     input: BytesMut,
     out: Vec<u8>,
     octets: Traffic,
+    opened: Instant,
+    /// The peer's pace inside of a command or a message.
+    pace: Pace,
     guard: Option<Arc<SessionGuard>>,
     _ticket: Option<Ticket>,
 }
@@ -76,6 +80,8 @@ impl Conn {
             input: BytesMut::new(),
             out: Vec::new(),
             octets: Traffic::default(),
+            opened: Instant::now(),
+            pace: Pace::new(),
             guard: None,
             _ticket: ticket,
         }
@@ -112,6 +118,11 @@ impl Conn {
         self.is_tls() || (self.settings.loopback_login && self.peer.ip().to_canonical().is_loopback())
     }
 
+    /// How long the connection has been open, or nobody signed in again.
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
     /// Octets received and sent so far, TLS not counted.
     pub fn octets(&self) -> Traffic {
         self.octets
@@ -132,11 +143,27 @@ impl Conn {
         (&mut self.input, &mut self.out)
     }
 
-    /// Flushes, then waits until there is more in [`Conn::input`]. Cancel-safe.
+    /// Flushes, then waits for a command until there is more in [`Conn::input`]. Cancel-safe.
     ///
     /// # Errors
     /// [`Interrupt`]: the session has to end.
     pub async fn read_more(&mut self, within: Duration) -> Result<(), Interrupt> {
+        self.pace = Pace::new();
+        self.wait(within).await
+    }
+
+    /// Like [`Conn::read_more`] for the rest of a command, of which some has come: at a minimum rate.
+    ///
+    /// # Errors
+    /// [`Interrupt`]: the session has to end.
+    pub async fn read_rest(&mut self, within: Duration) -> Result<(), Interrupt> {
+        let (began, before) = (Instant::now(), self.octets.received);
+        let waited = self.wait(within.min(self.pace.left())).await;
+        self.keep_pace(began, before);
+        waited
+    }
+
+    async fn wait(&mut self, within: Duration) -> Result<(), Interrupt> {
         self.flush().await?;
         let guard = self.guard.clone();
         let shutdown = self.settings.shutdown.clone();
@@ -148,13 +175,22 @@ impl Conn {
     }
 
     /// Like [`Conn::read_more`] for the inside of a message (DATA, BDAT, a literal of APPEND): it is
-    /// not ended by configuration or shutdown, since what has started is finished.
+    /// not ended by configuration or shutdown, since what has started is finished. The peer must keep
+    /// [`bounds::SENDER_RATE`].
     ///
     /// # Errors
     /// [`Interrupt::Closed`] or [`Interrupt::TimedOut`].
     pub async fn read_on(&mut self, within: Duration) -> Result<(), Interrupt> {
         self.write_out().await?;
-        self.read_within(within).await
+        let (began, before) = (Instant::now(), self.octets.received);
+        let read = self.read_within(within.min(self.pace.left())).await;
+        self.keep_pace(began, before);
+        read
+    }
+
+    fn keep_pace(&mut self, began: Instant, before: u64) {
+        let octets = usize::try_from(self.octets.received - before).unwrap_or(usize::MAX);
+        self.pace.received(octets, began.elapsed());
     }
 
     /// Sends what is queued. `Ended` when the session must end (check at response boundaries).
@@ -229,6 +265,8 @@ impl Conn {
 
     /// Ends the signed-in session; the conversation goes on without one (RFC 8437).
     pub fn sign_out(&mut self) {
+        // The time for a login begins anew.
+        self.opened = Instant::now();
         self.guard = None;
     }
 
@@ -242,14 +280,16 @@ impl Conn {
         self.guard.as_ref()
     }
 
-    /// Sends what is queued within a short time, whatever ended the session, and closes.
-    pub async fn close(mut self) {
+    /// Sends what is queued within a short time, whatever ended the session, and closes; what went over
+    /// the connection in all.
+    pub async fn close(mut self) -> Traffic {
         let _ = timeout(CLOSE_TIME, async {
             self.write_out().await?;
             let stream = self.stream.as_mut().ok_or(Interrupt::Closed)?;
             stream.shutdown().await.map_err(|_| Interrupt::Closed)
         })
         .await;
+        self.octets
     }
 
     /// True when octets stand in the socket unread: for SMTP's early talkers (RFC 5321 §4.3.1).

@@ -6,6 +6,7 @@
 
 pub mod conn;
 pub mod imap;
+mod pace;
 pub mod pop3;
 pub mod sign_in;
 pub mod smtp;

@@ -67,6 +67,9 @@ pub const IMAP_IDLE_TIME: Duration = Duration::from_secs(31 * 60);
 pub const POP3_IDLE_TIME: Duration = Duration::from_secs(10 * 60);
 /// Idle time of SMTP between commands (RFC 5321 §4.5.3.2.7: at least 5 minutes).
 pub const SMTP_IDLE_TIME: Duration = Duration::from_secs(5 * 60);
+/// Octets a second that a peer must send on average while a message or a command is coming
+/// (Postfix' smtpd_min_data_rate); what it may fall behind is [`SMTP_DATA_TIME`].
+pub const SENDER_RATE: u32 = 500;
 /// Time for one block of DATA (RFC 5321 §4.5.3.2.5: 3 minutes).
 pub const SMTP_DATA_TIME: Duration = Duration::from_secs(3 * 60);
 /// From SIGTERM to exit.

@@ -97,6 +97,7 @@ on_both! {
         a_login_checked_before_a_change_opens_nothing
         no_session_slips_through_a_change
         a_change_touches_only_its_mailbox
+        a_domains_sessions_are_those_that_are_left
     }
     signing_in {
         names_of_users_are_given_once

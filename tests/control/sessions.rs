@@ -398,3 +398,25 @@ pub async fn a_write_waits_for_all_nodes_that_live() {
     knows(1, START + 15_000).await;
     assert_eq!(bed.directory.wait_everywhere(switch(ProtocolState::Inherit).await, PATIENCE).await.nodes, 1);
 }
+
+/// Ended sessions are forgotten one by one, and no other mailbox's with them.
+pub async fn a_domains_sessions_are_those_that_are_left(bed: Bed) {
+    let domain = bed.domain(&bed.operator, "left.example").await;
+    bed.domain(&bed.operator, "other.example").await;
+    let first = bed.mailbox(&bed.operator, "a@left.example").await;
+    let second = bed.mailbox(&bed.operator, "b@left.example").await;
+    let other = bed.mailbox(&bed.operator, "a@other.example").await;
+    let [first_imap, first_pop3, _] = open_all(&bed, &first).await;
+    let (_second, stranger) = (open_all(&bed, &second).await, open_all(&bed, &other).await);
+    drop(first_imap);
+    let switch = async |state| {
+        let patched = protocols::patch_domain(&bed.control, &bed.operator, domain.id, pop3(state), None).await;
+        bed.directory.wait_applied(patched.unwrap().1).await
+    };
+    // Of the first mailbox one is left and of the second three.
+    assert_eq!(switch(ProtocolState::Disabled).await, effect(2, 2));
+    assert_eq!(first_pop3.ending(), Some(EndReason::ProtocolDisabled));
+    drop((first_pop3, _second));
+    assert_eq!(switch(ProtocolState::Enabled).await, effect(0, 0));
+    assert_eq!(endings(&stranger), [None; 3]);
+}

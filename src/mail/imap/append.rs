@@ -35,6 +35,11 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
     };
     let mut message = command.message;
     loop {
+        if message.utf8 && !peer.enabled.utf8 {
+            wire.refuse_append();
+            // RFC 6855 §4: only after ENABLE.
+            return Ok(Reply::no("ENABLE UTF8=ACCEPT first").with("CANNOT"));
+        }
         if let Err(refusal) = intake.admit(message.octets) {
             wire.refuse_append();
             return Ok(refusal);

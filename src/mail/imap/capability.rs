@@ -12,7 +12,7 @@ const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE";
 /// Named after login only: a client need not wade through it before.
 const AFTER_LOGIN: &str = "NAMESPACE CHILDREN LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE \
     UNSELECT UIDPLUS IDLE MOVE MULTIAPPEND ESEARCH SEARCHRES ESORT SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS WITHIN PARTIAL UIDONLY REPLACE PREVIEW OBJECTID I18NLEVEL=1 COMPRESS=DEFLATE UNAUTHENTICATE SAVEDATE BINARY CONDSTORE QRESYNC \
-    STATUS=SIZE QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+    STATUS=SIZE UTF8=ACCEPT QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
 
 /// The capabilities now, for CAPABILITY and as a response code.
 pub(super) fn text(peer: &Peer, signed_in: bool) -> String {
@@ -48,6 +48,8 @@ pub(super) fn enable(peer: &mut Peer, names: &[String]) -> Reply {
             "IMAP4REV2" => enabled.rev2 = true,
             "UIDONLY" => enabled.uid_only = true,
             "CONDSTORE" => enabled.condstore = true,
+            // RFC 6855 §3.
+            "UTF8=ACCEPT" => enabled.utf8 = true,
             "QRESYNC" => {
                 // RFC 7162 §3.2.3: QRESYNC implies CONDSTORE.
                 enabled.qresync = true;

@@ -16,6 +16,6 @@ pub(super) async fn next(peer: &mut Peer, wire: &mut Wire) -> Result<Vec<u8>, St
         if let Some(line) = take(peer, wire)? {
             return Ok(line);
         }
-        peer.conn.read_more(bounds::LOGIN_TIME).await?;
+        peer.conn.read_rest(bounds::LOGIN_TIME.saturating_sub(peer.conn.age())).await?;
     }
 }

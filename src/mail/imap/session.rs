@@ -98,7 +98,11 @@ impl Session {
         match self.wire.next(input, out) {
             Step::More => {
                 let within = self.patience();
-                self.peer.conn.read_more(within).await?;
+                if self.wire.is_between_commands() && self.peer.conn.input().is_empty() {
+                    self.peer.conn.read_more(within).await?;
+                } else {
+                    self.peer.conn.read_rest(within).await?;
+                }
                 Ok(())
             }
             Step::Command(Tagged { tag, command }) => self.command(&tag, command).await,
@@ -111,7 +115,8 @@ impl Session {
     /// RFC 9051 §5.4: how long the client may say nothing.
     fn patience(&self) -> Duration {
         match self.state {
-            State::NotAuthenticated => bounds::LOGIN_TIME,
+            // Counted from the connect, whatever is said meanwhile.
+            State::NotAuthenticated => bounds::LOGIN_TIME.saturating_sub(self.peer.conn.age()),
             State::Authenticated(_) | State::Selected(..) => bounds::IMAP_IDLE_TIME,
         }
     }
@@ -387,10 +392,11 @@ impl Session {
             }
         };
         let mailbox = self.state.account().map(|account| account.config.address.to_string());
-        let traffic = self.peer.conn.octets();
+        let peer = self.peer.conn.peer();
+        let traffic = self.peer.conn.close().await;
         tracing::info!(
             protocol = "imap",
-            peer = %self.peer.conn.peer(),
+            peer = %peer,
             mailbox = mailbox.as_deref().unwrap_or("-"),
             commands = self.commands,
             errors = self.errors,
@@ -399,7 +405,6 @@ impl Session {
             reason,
             "session ended"
         );
-        self.peer.conn.close().await;
     }
 
     fn bye(&mut self, code: Option<&str>, text: &str) {

@@ -15,7 +15,6 @@ use crate::model::{Protocol, bounds};
 use crate::store::{Folder, MailboxRef, StoreError};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Whether the conversation goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,32 +47,38 @@ pub(super) struct Session {
     pub(super) ahead: ReadAhead,
     /// The name that USER gave.
     user: Option<String>,
+    /// The address of the mailbox, for the log; it outlives `open`.
+    signed_in_as: Option<String>,
     errors: usize,
-    since: Instant,
 }
 
 /// Converses until either side ends it.
 pub async fn serve(conn: Conn, services: Arc<Services>) {
-    let mut session = Session {
-        conn,
-        services,
-        open: None,
-        ahead: ReadAhead::default(),
-        user: None,
-        errors: 0,
-        since: Instant::now(),
-    };
-    match session.run().await {
-        Ok(()) => {}
-        Err(Interrupt::Closed) => tracing::debug!(peer = %session.conn.peer(), "peer closed a POP3 conversation"),
+    let mut session =
+        Session { conn, services, open: None, ahead: ReadAhead::default(), user: None, signed_in_as: None, errors: 0 };
+    let reason = match session.run().await {
+        Ok(()) => "closed",
+        Err(Interrupt::Closed) => "closed by the client",
         // RFC 1939 §3: an idle session is closed without a word, and without entering UPDATE.
-        Err(Interrupt::TimedOut) => {}
+        Err(Interrupt::TimedOut) => "timed out",
         Err(Interrupt::Ended(reason)) => {
             reply::of_end(reason).write(session.conn.out());
+            reason.text()
         }
-    }
-    let Session { conn, services, open, .. } = session;
-    conn.close().await;
+    };
+    let Session { conn, services, open, signed_in_as, errors, .. } = session;
+    let peer = conn.peer();
+    let traffic = conn.close().await;
+    tracing::info!(
+        protocol = "pop3",
+        peer = %peer,
+        mailbox = signed_in_as.as_deref().unwrap_or("-"),
+        errors,
+        received = traffic.received,
+        sent = traffic.sent,
+        reason,
+        "session ended"
+    );
     if let Some(open) = open {
         super::transaction::abandon(&services, open).await;
     }
@@ -101,9 +106,13 @@ impl Session {
                     let within = match self.open {
                         Some(_) => bounds::POP3_IDLE_TIME,
                         // Before login the time is counted from the connect, whatever is said.
-                        None => bounds::LOGIN_TIME.saturating_sub(self.since.elapsed()),
+                        None => bounds::LOGIN_TIME.saturating_sub(self.conn.age()),
                     };
-                    self.conn.read_more(within).await?;
+                    if self.conn.input().is_empty() {
+                        self.conn.read_more(within).await?;
+                    } else {
+                        self.conn.read_rest(within).await?;
+                    }
                 }
                 Err(command::LineTooLong) => {
                     self.answer(&Reply::err("The line is too long"));
@@ -222,6 +231,7 @@ impl Session {
         let marks = store.pop3_marks(store_ref, id).await?;
         let state = inbox.state();
         let maildrop = Maildrop::new(state.uid_validity, state.rows_from(0), &marks);
+        self.signed_in_as = Some(mailbox.address.to_string());
         self.open = Some(Open { mailbox, inbox, maildrop });
         Ok(())
     }
@@ -249,8 +259,9 @@ impl Session {
                 if self.conn.may_start_tls() {
                     all.push("STLS");
                 }
-                // RFC 2449 §6.7: the policy may differ from user to user.
-                all.push("EXPIRE NEVER USER");
+                // RFC 2449 §6.7: before login the smallest value that any user's policy may have, a day,
+                // and USER, which tells the client to ask again.
+                all.push("EXPIRE 1 USER");
             }
             Some(open) => {
                 expire = match open.mailbox.pop3_policy.expire_days {

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::wire::Line;
 use crate::mail::conn::Interrupt;
 use crate::mail::sign_in::{self, Credentials};
-use crate::model::{Protocol, bounds};
+use crate::model::Protocol;
 
 /// Why an exchange did not end in credentials.
 enum Stopped {
@@ -90,7 +90,7 @@ impl Session {
         self.answer(&Reply::bare(334, text));
         loop {
             match self.lines.take(self.conn.input()) {
-                None => self.conn.read_more(bounds::SMTP_IDLE_TIME).await?,
+                None => self.read_line().await?,
                 // RFC 4954 §4: `*` cancels.
                 Some(Line::Complete(line)) if &line[..] == b"*" => {
                     return Err(Stopped::Reply(Reply::new(501, "5.7.0", "Authentication cancelled")));

@@ -49,18 +49,32 @@ pub async fn serve(conn: Conn, services: Arc<Services>, role: Role) {
         errors: 0,
         junk: 0,
     };
-    match session.run().await {
-        Ok(()) => {}
-        Err(Interrupt::Closed) => tracing::debug!(peer = %session.conn.peer(), "peer closed an SMTP conversation"),
+    let reason = match session.run().await {
+        Ok(()) => "closed",
+        Err(Interrupt::Closed) => "closed by the client",
         // RFC 5321 §3.8: 421 before closing for reasons of our own.
         Err(Interrupt::TimedOut) => {
-            session.answer(&Reply::new(421, "4.4.2", "Idle too long, closing"));
+            session.answer(&Reply::new(421, "4.4.2", "Idle or too slow for too long, closing"));
+            "timed out"
         }
         Err(Interrupt::Ended(reason)) => {
             session.answer(&Reply::new(421, "4.3.2", reason.text()));
+            reason.text()
         }
-    }
-    session.conn.close().await;
+    };
+    let mailbox = session.login.as_ref().map(|mailbox| mailbox.address.to_string());
+    let (peer, errors) = (session.conn.peer(), session.errors);
+    let traffic = session.conn.close().await;
+    tracing::info!(
+        protocol = "smtp",
+        peer = %peer,
+        mailbox = mailbox.as_deref().unwrap_or("-"),
+        errors,
+        received = traffic.received,
+        sent = traffic.sent,
+        reason,
+        "session ended"
+    );
 }
 
 impl Session {
@@ -75,7 +89,7 @@ impl Session {
         loop {
             let flow = match self.lines.take(self.conn.input()) {
                 None => {
-                    self.conn.read_more(bounds::SMTP_IDLE_TIME).await?;
+                    self.read_line().await?;
                     continue;
                 }
                 Some(Line::Complete(line)) => self.line(&line).await?,
@@ -92,6 +106,14 @@ impl Session {
             }
             self.conn.flush_if_full().await?;
         }
+    }
+
+    /// Waits for a line, or for the rest of one.
+    pub(super) async fn read_line(&mut self) -> Result<(), Interrupt> {
+        if self.conn.input().is_empty() && !self.lines.is_within_line() {
+            return self.conn.read_more(bounds::SMTP_IDLE_TIME).await;
+        }
+        self.conn.read_rest(bounds::SMTP_IDLE_TIME).await
     }
 
     /// Queues a reply and counts errors.

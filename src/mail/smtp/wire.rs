@@ -25,6 +25,11 @@ pub struct LineReader {
 }
 
 impl LineReader {
+    /// True inside of an overlong line, whose beginning is no longer in the input.
+    pub fn is_within_line(&self) -> bool {
+        self.dropped > 0
+    }
+
     /// The next line; `None` until there is more input.
     pub fn take(&mut self, input: &mut BytesMut) -> Option<Line> {
         let Some(end) = memchr::memchr(b'\n', input) else { return self.drop_overlong(input) };

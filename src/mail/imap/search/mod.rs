@@ -40,6 +40,10 @@ fn forget_saved(selected: &mut Selected, returning: Option<SearchReturn>) {
 }
 
 async fn answer(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &Search) -> Answer {
+    if command.charset.is_some() && peer.enabled.utf8 {
+        // RFC 6855 §3: everything is UTF-8 then, and a charset is an error.
+        return Ok(Reply::bad("After ENABLE UTF8=ACCEPT a search has no charset"));
+    }
     let found = found(peer, selected, command.charset.as_deref(), &command.key).await?;
     let rev2 = peer.enabled.rev2;
     match command.returning {
@@ -201,7 +205,7 @@ async fn settle_by_octets(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mu
         for (message, read) in batch.iter().zip(peer.store().read_many(&ids).await?) {
             let text = match read {
                 Ok(octets) => Text::new(octets),
-                Err(StoreError::TooLarge) => match beginning(peer, message).await? {
+                Err(StoreError::TooLarge) => match beginning(peer, message, plan.needs_body()).await? {
                     Some(octets) => Text::new(octets),
                     None => continue,
                 },
@@ -220,17 +224,21 @@ async fn settle_by_octets(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mu
     Ok(())
 }
 
-/// As much of a large message as a search looks at; `None` when it is gone.
-async fn beginning(peer: &Peer, message: &Numbered) -> Result<Option<bytes::Bytes>, Stop> {
+/// As much of a large message as a search looks at, which may be the header alone; `None` when it is gone.
+async fn beginning(peer: &Peer, message: &Numbered, with_body: bool) -> Result<Option<bytes::Bytes>, Stop> {
     let mut reader = match peer.store().read(message.row.message).await {
         Err(StoreError::NoSuchMessage) => return Ok(None),
         reader => reader?,
     };
     let mut octets = bytes::BytesMut::new();
-    while octets.len() < bounds::SEARCH_OCTETS {
-        match reader.next().await? {
-            Some(chunk) => octets.extend_from_slice(&chunk),
-            None => break,
+    let most = if with_body { bounds::SEARCH_OCTETS } else { bounds::HEADER_OCTETS };
+    while octets.len() < most {
+        let Some(chunk) = reader.next().await? else { break };
+        // The empty line may begin in the chunk before.
+        let seam = octets.len().saturating_sub(3);
+        octets.extend_from_slice(&chunk);
+        if !with_body && memchr::memmem::find(octets.get(seam..).unwrap_or_default(), b"\r\n\r\n").is_some() {
+            break;
         }
     }
     Ok(Some(octets.freeze()))

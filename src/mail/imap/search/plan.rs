@@ -100,6 +100,17 @@ impl Plan {
         }
     }
 
+    /// Whether it looks into bodies; what does not is settled by the header.
+    pub(super) fn needs_body(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Text(_) => true,
+            Self::And(plans) => plans.iter().any(Self::needs_body),
+            Self::Or(a, b) => a.needs_body() || b.needs_body(),
+            Self::Not(plan) => plan.needs_body(),
+            _ => false,
+        }
+    }
+
     /// Whether a message satisfies it; `None` when that cannot be said without its text.
     pub(super) fn holds(&self, row: &Row, text: Option<&Text>) -> Option<bool> {
         match self {

@@ -74,6 +74,11 @@ impl Wire {
         self.signed_in = true;
     }
 
+    /// True when nothing of a command has come that is not answered yet.
+    pub fn is_between_commands(&self) -> bool {
+        self.command.is_empty() && matches!(self.state, State::Line)
+    }
+
     /// The next step; continuations for literals go to `out`. Call it until it says [`Step::More`].
     pub fn next(&mut self, input: &mut BytesMut, out: &mut Vec<u8>) -> Step {
         loop {
