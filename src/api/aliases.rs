@@ -118,7 +118,8 @@ pub(super) async fn update(
     Strict(body): Strict<UpdateAlias>,
 ) -> Result<Response, Problem> {
     let used = AliasUse { expires_at: body.expires_at, who_may_post: body.who_may_post, posters: body.posters };
-    let (alias, revision) = aliases::update(&state.control, &caller, id, body.targets, used, expected).await?;
+    let (alias, revision) =
+        aliases::update(&state.control, &caller, id, body.targets, used, expected.as_deref()).await?;
     Ok(changed(&state, alias, revision).await)
 }
 
@@ -131,6 +132,6 @@ pub(super) async fn delete(
     Of(id): Of<AliasId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = aliases::delete(&state.control, &caller, id, expected).await?;
+    let revision = aliases::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }

@@ -153,7 +153,7 @@ pub(super) async fn update(
         reserved_to: body.reserved_to,
         separator: body.subaddress_separator,
     };
-    let (domain, revision) = domains::update(&state.control, &caller, id, patch, expected).await?;
+    let (domain, revision) = domains::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, domain, revision).await)
 }
 
@@ -168,6 +168,6 @@ pub(super) async fn delete(
     Of(id): Of<DomainId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = domains::delete(&state.control, &caller, id, expected).await?;
+    let revision = domains::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }

@@ -3,6 +3,7 @@
 //! Invariant: an unknown field, a control character in any text and a wrong type are each
 //! refused with the place where they stand.
 
+use super::json;
 use super::kinds;
 use super::problem::Problem;
 use crate::control::FieldError;
@@ -34,13 +35,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         }
         let octets =
             axum::body::to_bytes(request.into_body(), bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
-        let value: Value = serde_json::from_slice(&octets).map_err(|error| {
+        let (value, twice) = json::read(&octets).map_err(|error| {
             // The reader's own bound on nesting lies above ours.
             if error.to_string().starts_with("recursion limit") {
                 return Problem::field("", "too_deep", "is nested too deeply");
             }
             Problem::new(&kinds::MALFORMED, format!("the body is no JSON: {error}"))
         })?;
+        // RFC 8259 §4: which of them counts is not the same everywhere.
+        if !twice.is_empty() {
+            let wrong = |pointer: String| FieldError::new(pointer, "duplicate", "is there more than once");
+            return Err(Problem::invalid(twice.into_iter().map(wrong).collect()));
+        }
         parse(value).map(Self)
     }
 }
@@ -80,7 +86,7 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
 }
 
 /// RFC 6901 §3.
-fn escape(key: &str) -> String {
+pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
@@ -169,22 +175,38 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The revision that an If-Match header expects (RFC 9110 §13.1.1); none when there is no such header.
-pub struct IfMatch(pub Option<i64>);
+/// The revisions that If-Match names (RFC 9110 §13.1.1): none when there is no such header, or it is `*`.
+pub struct IfMatch(pub Option<Vec<i64>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
-        let text = value.to_str().unwrap_or_default().trim();
-        if text == "*" {
-            return Ok(Self(None));
+        let mut expected = None;
+        // RFC 9110 §5.3: several fields are one list.
+        for value in parts.headers.get_all(header::IF_MATCH) {
+            let text = value.to_str().unwrap_or_default();
+            if text.trim() == "*" {
+                return Ok(Self(None));
+            }
+            expected.get_or_insert_with(Vec::new).extend(strong_tags(text));
         }
-        // A tag that is none of ours matches nothing.
-        let tag = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-        Ok(Self(Some(tag.unwrap_or(-1))))
+        Ok(Self(expected))
     }
+}
+
+/// Our revisions among a list of entity-tags. A tag that is none of ours matches nothing, and neither does a weak
+/// one: RFC 9110 §13.1.1 asks for the strong comparison.
+fn strong_tags(list: &str) -> Vec<i64> {
+    let (mut tags, mut rest) = (Vec::new(), list);
+    // A comma may stand within the quotes (RFC 9110 §8.8.3).
+    while let Some((before, from)) = rest.split_once('"') {
+        let Some((tag, after)) = from.split_once('"') else { break };
+        let weak = before.trim_end().ends_with("W/");
+        tags.extend(tag.parse::<i64>().ok().filter(|_| !weak));
+        rest = after;
+    }
+    tags
 }
 
 impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
@@ -244,6 +266,15 @@ mod tests {
         assert_eq!(wrong(json!({"pop3": null})), at("/address", "required"));
         assert_eq!(wrong(json!({"address": "nowhere"})), at("/address", "invalid"));
         assert_eq!(wrong(json!({"address": "a@example.org\r\n"})), at("/address", "control_character"));
+    }
+
+    #[test]
+    fn a_list_of_tags_is_read_as_it_is_written() {
+        assert_eq!(strong_tags("\"42\""), [42]);
+        assert_eq!(strong_tags(" \"1\",\"2\" , W/\"3\", \"x\", \"5,6\", \"7\""), [1, 2, 7]);
+        for none in ["", "42", "\"42", "W/\"42\"", "\"\"", "\"4\\2\""] {
+            assert_eq!(strong_tags(none), [0; 0], "{none}");
+        }
     }
 
     #[test]

@@ -107,7 +107,8 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateKey>,
 ) -> Result<Response, Problem> {
-    let (key, revision) = keys::update(&state.control, &caller, id, body.name, body.expires_at, expected).await?;
+    let (key, revision) =
+        keys::update(&state.control, &caller, id, body.name, body.expires_at, expected.as_deref()).await?;
     Ok(changed(&state, key, revision).await)
 }
 
@@ -122,6 +123,6 @@ pub(super) async fn delete(
     Of(id): Of<KeyId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = keys::delete(&state.control, &caller, id, expected).await?;
+    let revision = keys::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }

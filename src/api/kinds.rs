@@ -51,6 +51,12 @@ kinds! {
     UNAVAILABLE = "unavailable", 503, "Not now", "The server drains, is too busy, or its database does not answer. Try again after Retry-After.";
 }
 
+/// The titles of the kinds that have this status.
+pub(super) fn titles(status: u16) -> String {
+    let titles: Vec<&str> = ALL.iter().filter(|kind| kind.status == status).map(|kind| kind.title).collect();
+    titles.join("; ")
+}
+
 /// The page that every problem's `type` leads to.
 pub(super) async fn page() -> Html<String> {
     let mut rows = String::new();

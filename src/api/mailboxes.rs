@@ -255,7 +255,7 @@ pub(super) async fn update(
         mode: body.mode,
         expires_at: body.expires_at,
     };
-    let (mailbox, revision) = mailboxes::update(&state.control, &caller, id, patch, expected).await?;
+    let (mailbox, revision) = mailboxes::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     let view = one_with_usage(&state, mailbox).await?;
     Ok(changed(&state, view, revision).await)
 }
@@ -274,9 +274,9 @@ pub(super) async fn delete(
     Params(query): Params<DeleteQuery>,
 ) -> Result<Response, Problem> {
     let revision = match query.grace_days.unwrap_or(0) {
-        0 => mailboxes::delete(&state.control, &caller, id, expected).await?,
+        0 => mailboxes::delete(&state.control, &caller, id, expected.as_deref()).await?,
         days if days <= mailboxes::GRACE_DAYS => {
-            mailboxes::delete_softly(&state.control, &caller, id, days, expected).await?
+            mailboxes::delete_softly(&state.control, &caller, id, days, expected.as_deref()).await?
         }
         _ => {
             let detail = format!("must be at most {}", mailboxes::GRACE_DAYS);
@@ -297,7 +297,7 @@ pub(super) async fn restore(
     Of(id): Of<MailboxId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let (mailbox, revision) = mailboxes::restore(&state.control, &caller, id, expected).await?;
+    let (mailbox, revision) = mailboxes::restore(&state.control, &caller, id, expected.as_deref()).await?;
     let view = one_with_usage(&state, mailbox).await?;
     Ok(changed(&state, view, revision).await)
 }

@@ -5,11 +5,14 @@
 
 mod aliases;
 mod caller;
+mod contract;
 mod domains;
 mod dry_run;
 mod events;
+mod examples;
 mod extract;
 mod health;
+mod json;
 mod keys;
 mod kinds;
 mod layers;
@@ -155,6 +158,7 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiStat
 fn document() -> utoipa::openapi::OpenApi {
     let mut document = routes().into_openapi();
     openapi::describe_writes(&mut document);
+    contract::complete(&mut document);
     document
 }
 

@@ -43,6 +43,10 @@ impl Modify for Bearer {
 pub(super) fn describe_writes(document: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in writes_of(item) {
+            // Who is nobody yet has no keys of their own.
+            if operation.security.is_some() {
+                continue;
+            }
             let parameters = operation.parameters.get_or_insert_default();
             parameters.push(RefOr::T(idempotency_key()));
             if operations().makes_revision(method, path) {

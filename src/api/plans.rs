@@ -177,7 +177,7 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdatePlan>,
 ) -> Result<Response, Problem> {
-    let (plan, revision) = plans::update(&state.control, &caller, id, body.into(), expected).await?;
+    let (plan, revision) = plans::update(&state.control, &caller, id, body.into(), expected.as_deref()).await?;
     Ok(changed(&state, plan, revision).await)
 }
 
@@ -192,6 +192,6 @@ pub(super) async fn delete(
     Of(id): Of<PlanId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = plans::delete(&state.control, &caller, id, expected).await?;
+    let revision = plans::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }

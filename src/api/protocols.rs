@@ -146,7 +146,8 @@ pub(super) async fn patch_mailbox(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<PatchProtocols>,
 ) -> Result<Response, Problem> {
-    let (protocols, revision) = protocols::patch_mailbox(&state.control, &caller, id, body.into(), expected).await?;
+    let (protocols, revision) =
+        protocols::patch_mailbox(&state.control, &caller, id, body.into(), expected.as_deref()).await?;
     Ok(changed(&state, protocols, revision).await)
 }
 
@@ -178,7 +179,8 @@ pub(super) async fn patch_domain(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<PatchProtocols>,
 ) -> Result<Response, Problem> {
-    let (protocols, revision) = protocols::patch_domain(&state.control, &caller, id, body.into(), expected).await?;
+    let (protocols, revision) =
+        protocols::patch_domain(&state.control, &caller, id, body.into(), expected.as_deref()).await?;
     Ok(changed(&state, protocols, revision).await)
 }
 
@@ -210,7 +212,8 @@ pub(super) async fn patch_tenant(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<PatchProtocols>,
 ) -> Result<Response, Problem> {
-    let (protocols, revision) = protocols::patch_tenant(&state.control, &caller, id, body.into(), expected).await?;
+    let (protocols, revision) =
+        protocols::patch_tenant(&state.control, &caller, id, body.into(), expected.as_deref()).await?;
     Ok(changed(&state, protocols, revision).await)
 }
 
@@ -242,6 +245,7 @@ pub(super) async fn patch_plan(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<PatchProtocols>,
 ) -> Result<Response, Problem> {
-    let (protocols, revision) = protocols::patch_plan(&state.control, &caller, id, body.into(), expected).await?;
+    let (protocols, revision) =
+        protocols::patch_plan(&state.control, &caller, id, body.into(), expected.as_deref()).await?;
     Ok(changed(&state, protocols, revision).await)
 }

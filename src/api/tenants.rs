@@ -117,7 +117,7 @@ pub(super) async fn update(
     Strict(body): Strict<UpdateTenant>,
 ) -> Result<Response, Problem> {
     let patch = TenantPatch { name: body.name, plan: body.plan, protocols: body.protocols.into() };
-    let (tenant, revision) = tenants::update(&state.control, &caller, id, patch, expected).await?;
+    let (tenant, revision) = tenants::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, tenant, revision).await)
 }
 
@@ -132,7 +132,7 @@ pub(super) async fn delete(
     Of(id): Of<TenantId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = tenants::delete(&state.control, &caller, id, expected).await?;
+    let revision = tenants::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }
 

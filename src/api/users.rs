@@ -90,7 +90,7 @@ pub(super) async fn update(
     Strict(body): Strict<UpdateUser>,
 ) -> Result<Response, Problem> {
     let password = NewPassword { password: body.password, password_hash: None };
-    let (user, revision) = users::update(&state.control, &caller, id, body.name, password, expected).await?;
+    let (user, revision) = users::update(&state.control, &caller, id, body.name, password, expected.as_deref()).await?;
     Ok(changed(&state, user, revision).await)
 }
 
@@ -103,6 +103,6 @@ pub(super) async fn delete(
     Of(id): Of<UserId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = users::delete(&state.control, &caller, id, expected).await?;
+    let revision = users::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }

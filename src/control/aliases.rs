@@ -203,7 +203,7 @@ pub async fn update(
     id: AliasId,
     targets: Option<Vec<EmailAddress>>,
     used: AliasUse,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Alias, Revision)> {
     caller.may_administer()?;
     let targets = targets.map(check_targets).transpose()?;
@@ -230,7 +230,7 @@ pub async fn update(
 }
 
 /// Deletes an alias.
-pub async fn delete(control: &Control, caller: &Caller, id: AliasId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: AliasId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_alias").await?;
     let before = reach(change.tx(), caller, id).await?;

@@ -142,6 +142,6 @@ pub(super) fn in_use(error: DbError, what: &'static str) -> Error {
 }
 
 /// Refuses a write to an object that was changed since the caller read it (If-Match).
-pub(super) fn check_unchanged(expected: Option<i64>, revision: i64) -> Result<()> {
-    if expected.is_some_and(|expected| expected != revision) { Err(Error::Stale) } else { Ok(()) }
+pub(super) fn check_unchanged(expected: Option<&[i64]>, revision: i64) -> Result<()> {
+    if expected.is_some_and(|expected| !expected.contains(&revision)) { Err(Error::Stale) } else { Ok(()) }
 }

@@ -209,7 +209,7 @@ pub async fn update(
     caller: &Caller,
     id: DomainId,
     patch: impl Into<DomainPatch>,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Domain, Revision)> {
     let (domain, _, revision) = change(control, caller, id, "/protocols", patch.into(), expected).await?;
     Ok((domain, revision))
@@ -223,7 +223,7 @@ pub(super) async fn change(
     id: DomainId,
     at: &str,
     patch: DomainPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Domain, Effective, Revision)> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "update_domain").await?;
@@ -253,7 +253,7 @@ pub(super) async fn change(
 }
 
 /// Deletes a domain that has no mailbox and no alias left.
-pub async fn delete(control: &Control, caller: &Caller, id: DomainId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: DomainId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_domain").await?;
     let before = reach(change.tx(), caller, id).await?;

@@ -141,7 +141,7 @@ pub async fn update(
     id: KeyId,
     name: Option<String>,
     expires_at: Option<Option<Timestamp>>,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Key, Revision)> {
     caller.may_administer()?;
     if let Some(name) = &name {
@@ -170,7 +170,7 @@ pub async fn update(
 }
 
 /// Deletes a key: it stops working at once.
-pub async fn delete(control: &Control, caller: &Caller, id: KeyId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: KeyId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_key").await?;
     let before = reach(change.tx(), caller, id).await?;

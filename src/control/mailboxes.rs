@@ -316,7 +316,7 @@ pub async fn update(
     caller: &Caller,
     id: MailboxId,
     patch: MailboxPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Mailbox, Revision)> {
     let errors = patch.check(control.now_ms());
     if !errors.is_empty() {
@@ -417,7 +417,7 @@ pub async fn delete_softly(
     caller: &Caller,
     id: MailboxId,
     days: u16,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "trash_mailbox").await?;
@@ -438,7 +438,7 @@ pub async fn restore(
     control: &Control,
     caller: &Caller,
     id: MailboxId,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Mailbox, Revision)> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "restore_mailbox").await?;
@@ -496,7 +496,7 @@ pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest)
 }
 
 /// Deletes a mailbox; its mail goes soon after.
-pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_mailbox").await?;
     let before = reach(change.tx(), caller, id).await?;

@@ -234,7 +234,7 @@ pub async fn update(
     caller: &Caller,
     id: PlanId,
     patch: PlanPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Plan, Revision)> {
     caller.may_administer()?;
     patch.check()?;
@@ -261,7 +261,7 @@ pub async fn update(
 }
 
 /// Deletes a plan that no tenant has.
-pub async fn delete(control: &Control, caller: &Caller, id: PlanId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: PlanId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_plan").await?;
     let before = reach(change.tx(), caller, id).await?;

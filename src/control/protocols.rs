@@ -233,7 +233,7 @@ pub async fn patch_mailbox(
     caller: &Caller,
     id: MailboxId,
     patch: ProtocolsPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "update_mailbox_protocols").await?;
@@ -264,7 +264,7 @@ pub async fn patch_domain(
     caller: &Caller,
     id: DomainId,
     patch: ProtocolsPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let (domain, effective, revision) = domains::change(control, caller, id, "", patch.into(), expected).await?;
     Ok((Protocols { settings: domain.protocols, effective, etag: domain.etag }, revision))
@@ -276,7 +276,7 @@ pub async fn patch_tenant(
     caller: &Caller,
     id: TenantId,
     patch: ProtocolsPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let patch = TenantPatch { protocols: patch, ..TenantPatch::default() };
     let (tenant, revision) = tenants::update(control, caller, id, patch, expected).await?;
@@ -292,7 +292,7 @@ pub async fn patch_plan(
     caller: &Caller,
     id: PlanId,
     patch: ProtocolsPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let patch = PlanPatch { protocols: patch, ..PlanPatch::default() };
     let (plan, revision) = plans::update(control, caller, id, patch, expected).await?;

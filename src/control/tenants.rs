@@ -172,7 +172,7 @@ pub async fn update(
     caller: &Caller,
     id: TenantId,
     patch: TenantPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Tenant, Revision)> {
     caller.may_administer()?;
     if let Some(name) = &patch.name {
@@ -207,7 +207,7 @@ pub async fn update(
 }
 
 /// Deletes a tenant that has nothing left.
-pub async fn delete(control: &Control, caller: &Caller, id: TenantId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: TenantId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_tenant").await?;
     let before = reach(change.tx(), caller, id).await?;

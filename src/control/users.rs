@@ -131,7 +131,7 @@ pub async fn update(
     id: UserId,
     name: Option<String>,
     password: NewPassword,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
     let mut errors = password.check();
@@ -164,7 +164,7 @@ pub async fn update(
 }
 
 /// Deletes a user and signs it out.
-pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_user").await?;
     let before = reach(change.tx(), caller, id).await?;

@@ -167,28 +167,28 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     let off = || pop3(ProtocolState::Disabled);
     let none = users_none;
 
-    let (seen, _) = mailboxes::update(control, by, mailbox.id, rename.clone(), Some(mailbox.etag)).await.unwrap();
+    let (seen, _) = mailboxes::update(control, by, mailbox.id, rename.clone(), Some(&[mailbox.etag])).await.unwrap();
     assert_ne!(seen.etag, mailbox.etag);
-    stale(mailboxes::update(control, by, mailbox.id, rename, Some(mailbox.etag)).await.err());
-    stale(protocols::patch_mailbox(control, by, mailbox.id, off(), Some(mailbox.etag)).await.err());
-    let (seen, _) = protocols::patch_mailbox(control, by, mailbox.id, off(), Some(seen.etag)).await.unwrap();
+    stale(mailboxes::update(control, by, mailbox.id, rename, Some(&[mailbox.etag])).await.err());
+    stale(protocols::patch_mailbox(control, by, mailbox.id, off(), Some(&[mailbox.etag])).await.err());
+    let (seen, _) = protocols::patch_mailbox(control, by, mailbox.id, off(), Some(&[seen.etag])).await.unwrap();
     assert_eq!(mailboxes::get(control, by, mailbox.id).await.unwrap().etag, seen.etag);
-    stale(mailboxes::delete(control, by, mailbox.id, Some(mailbox.etag)).await.err());
-    let (seen, _) = domains::update(control, by, domain.id, off(), Some(domain.etag)).await.unwrap();
-    stale(domains::update(control, by, domain.id, off(), Some(domain.etag)).await.err());
-    stale(domains::delete(control, by, domain.id, Some(seen.etag - 1)).await.err());
-    aliases::update(control, by, alias.id, None, Default::default(), Some(alias.etag)).await.unwrap();
-    stale(aliases::update(control, by, alias.id, None, Default::default(), Some(alias.etag)).await.err());
-    stale(aliases::delete(control, by, alias.id, Some(alias.etag)).await.err());
-    tenants::update(control, by, tenant.id, renamed("d"), Some(tenant.etag)).await.unwrap();
-    stale(tenants::update(control, by, tenant.id, Default::default(), Some(tenant.etag)).await.err());
-    stale(tenants::delete(control, by, tenant.id, Some(tenant.etag)).await.err());
-    users::update(control, by, user.id, Some("v".into()), none(), Some(user.etag)).await.unwrap();
-    stale(users::update(control, by, user.id, None, none(), Some(user.etag)).await.err());
-    stale(users::delete(control, by, user.id, Some(user.etag)).await.err());
-    keys::update(control, by, key.id, Some("l".into()), None, Some(key.etag)).await.unwrap();
-    stale(keys::update(control, by, key.id, None, None, Some(key.etag)).await.err());
-    stale(keys::delete(control, by, key.id, Some(key.etag)).await.err());
+    stale(mailboxes::delete(control, by, mailbox.id, Some(&[mailbox.etag])).await.err());
+    let (seen, _) = domains::update(control, by, domain.id, off(), Some(&[domain.etag])).await.unwrap();
+    stale(domains::update(control, by, domain.id, off(), Some(&[domain.etag])).await.err());
+    stale(domains::delete(control, by, domain.id, Some(&[seen.etag - 1])).await.err());
+    aliases::update(control, by, alias.id, None, Default::default(), Some(&[alias.etag])).await.unwrap();
+    stale(aliases::update(control, by, alias.id, None, Default::default(), Some(&[alias.etag])).await.err());
+    stale(aliases::delete(control, by, alias.id, Some(&[alias.etag])).await.err());
+    tenants::update(control, by, tenant.id, renamed("d"), Some(&[tenant.etag])).await.unwrap();
+    stale(tenants::update(control, by, tenant.id, Default::default(), Some(&[tenant.etag])).await.err());
+    stale(tenants::delete(control, by, tenant.id, Some(&[tenant.etag])).await.err());
+    users::update(control, by, user.id, Some("v".into()), none(), Some(&[user.etag])).await.unwrap();
+    stale(users::update(control, by, user.id, None, none(), Some(&[user.etag])).await.err());
+    stale(users::delete(control, by, user.id, Some(&[user.etag])).await.err());
+    keys::update(control, by, key.id, Some("l".into()), None, Some(&[key.etag])).await.unwrap();
+    stale(keys::update(control, by, key.id, None, None, Some(&[key.etag])).await.err());
+    stale(keys::delete(control, by, key.id, Some(&[key.etag])).await.err());
 }
 
 fn users_none() -> facteur::control::passwords::NewPassword {

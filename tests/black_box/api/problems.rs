@@ -58,6 +58,13 @@ fn every_error_is_a_problem(backend: Backend) {
         assert_problem(&answer, 422, "invalid");
         assert_eq!(answer.json()["errors"][0]["code"], "too_deep", "{}", answer.text());
     }
+    let twice = b"{\"name\": \"a.example\", \"protocols\": {\"pop3\": {}, \"pop3\": {}}, \"name\": \"b.example\"}";
+    let answer = raw(&server, &token, JSON, twice);
+    assert_problem(&answer, 422, "invalid");
+    let named =
+        answer.json()["errors"].as_array().expect("a list").iter().map(|e| e["pointer"].clone()).collect::<Vec<_>>();
+    assert_eq!(named, ["/protocols/pop3", "/name"], "{}", answer.text());
+    assert_eq!(operator.get("/v1/domains").json()["items"], json!([]), "nothing was done");
     operator.domain("twice.example");
     assert_problem(&operator.post("/v1/domains", &json!({"name": "twice.example"})), 409, "already_exists");
 }

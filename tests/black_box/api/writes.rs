@@ -83,6 +83,15 @@ fn a_stale_etag_changes_nothing(backend: Backend) {
         assert_problem(&api.request(method, &path, &[("If-Match", "\"other\"")], body.as_ref()), 412, "stale");
     }
     assert_eq!(api.get(&path).json()["name"], "Ada");
+    // RFC 9110 §13.1.1: one of a list is enough, a weak tag never is.
+    let current = api.get(&path).header("etag").expect("an ETag").to_owned();
+    let weak = format!("W/{current}, {stale}");
+    assert_problem(&api.request("PATCH", &path, &[("If-Match", &weak)], Some(&json!({"name": "Bob"}))), 412, "stale");
+    let either = format!("\"other, tag\", {stale},{current}");
+    assert_eq!(api.request("PATCH", &path, &[("If-Match", &either)], Some(&json!({"name": "Carol"}))).status, 200);
+    let current = api.get(&path).header("etag").expect("an ETag").to_owned();
+    let two = [("If-Match", stale.as_str()), ("If-Match", current.as_str())];
+    assert_eq!(api.request("PATCH", &path, &two, Some(&json!({"name": "Dora"}))).status, 200);
     assert_eq!(api.request("DELETE", &path, &[("If-Match", "*")], None).status, 200);
     assert_problem(&api.get(&path), 404, "not_found");
 }

@@ -1,0 +1,89 @@
+//! One realistic request for each operation that takes a body, and a value for each parameter.
+//!
+//! The document shows them, and the tests send them. Invariant (under test): every body and parameter has one.
+
+use serde_json::{Value, json};
+
+/// The digits of every id in examples.
+const DIGITS: &str = "0c3kz9w4t1q8m";
+
+/// The body of an operation.
+pub(super) fn body(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "sign_in" => json!({"name": "operator", "password": "correct horse battery staple"}),
+        "refresh" => json!({"refresh_token": "dGhlIHNlc3Npb24.b25lIHRpbWUgb25seQ"}),
+        "create_tenant" => json!({"name": "Example Hosting", "kind": "customer"}),
+        "update_tenant" => json!({"name": "Example Hosting Ltd"}),
+        "create_user" => json!({"name": "alice", "password": "correct horse battery staple"}),
+        "update_user" => json!({"password": "another horse battery staple"}),
+        "create_key" => json!({"name": "panel", "read_only": true, "expires_at": "2099-12-31T00:00:00Z"}),
+        "update_key" => json!({"name": "old panel", "expires_at": "2098-12-31T00:00:00Z"}),
+        "create_domain" => json!({"name": "example.org", "protocols": {"pop3": {"state": "disabled"}}}),
+        "update_domain" => json!({"protocols": {"pop3": {"state": "enabled"}}}),
+        "create_mailbox" => json!({
+            "address": "alice@example.org",
+            "name": "Alice",
+            "password": "correct horse battery staple",
+            "quota": {"bytes": 1_073_741_824, "messages": 100_000},
+            "protocols": {"pop3": {"state": "enabled", "policy": {"on_delete": "trash", "expire_days": 30}}}
+        }),
+        "update_mailbox" => json!({"name": "Alice B.", "quota": {"bytes": 2_147_483_648_u64, "messages": null}}),
+        "create_alias" => json!({"address": "sales@example.org", "targets": ["alice@example.org"]}),
+        "update_alias" => json!({"targets": ["alice@example.org", "bob@example.net"]}),
+        "create_plan" => json!({
+            "name": "Business 50",
+            "limits": {"mailboxes": 50},
+            "mailbox_quota": {"bytes": 5_368_709_120_u64},
+            "protocols": {"imap": {"tls_only": true}}
+        }),
+        "update_plan" => json!({"name": "Business 100", "limits": {"mailboxes": 100}}),
+        "update_plan_protocols" | "update_tenant_protocols" => {
+            json!({"imap": {"tls_only": true, "allow_from": ["203.0.113.0/24"]}})
+        }
+        "update_domain_protocols" | "update_mailbox_protocols" => {
+            json!({"pop3": {"state": "disabled", "policy": {"on_delete": null}}})
+        }
+        "create_domain_suspension" | "create_mailbox_suspension" => {
+            json!({"scope": "login", "reason": "unpaid invoice 1042", "until": "2099-12-31T00:00:00Z"})
+        }
+        _ => return None,
+    })
+}
+
+/// The value of a parameter: by its name, and for an id in a path by the collection before it.
+pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
+    let id = |prefix: &str| json!(format!("{prefix}_{DIGITS}"));
+    let collection = path.split_once(&format!("/{{{name}}}")).and_then(|(before, _)| before.rsplit('/').next());
+    Some(match (collection, name) {
+        (Some("tenants"), _) | (None, "tenant") => id("ten"),
+        (Some("plans"), _) => id("pln"),
+        (Some("users"), _) => id("usr"),
+        (Some("keys"), _) => id("key"),
+        (Some("domains"), _) | (None, "domain") => id("dom"),
+        (Some("mailboxes"), _) | (None, "object") => id("mbx"),
+        (Some("aliases"), _) => id("als"),
+        (Some("suspensions"), _) => id("sus"),
+        (Some("sessions"), _) => id("ses"),
+        (Some("by-name"), _) => json!("example.org"),
+        (Some("by-address"), _) => json!("alice@example.org"),
+        (Some("revisions"), _) | (None, "after") => json!(42),
+        (None, "cursor") => json!("1a2b3c"),
+        (None, "limit") => json!(100),
+        (None, "wait") => json!(20),
+        (None, "include") => json!("effective"),
+        (None, "dry_run") => json!(true),
+        (None, "deleted") => json!(false),
+        (None, "grace_days") => json!(30),
+        (None, "address_prefix") => json!("ali"),
+        (None, "name_prefix") => json!("exam"),
+        (None, "state") => json!("suspended"),
+        (None, "protocol") => json!("pop3"),
+        (None, "unused_since") => json!("2026-01-01T00:00:00Z"),
+        (None, "sort") => json!("address"),
+        (None, "Idempotency-Key") => json!("5d1f0c8e-create-alice"),
+        (None, "If-Match") => json!("\"42\""),
+        (None, "Prefer") => json!("wait=5"),
+        (None, "Last-Event-ID") => json!("42"),
+        _ => return None,
+    })
+}
