@@ -33,12 +33,14 @@ mod sign_in;
 mod suspensions;
 mod tenants;
 mod users;
+mod webhooks;
 mod written;
 
 use crate::auth::seal::Seal;
 use crate::control::Control;
 use crate::control::sign_in::SignIn;
 use crate::directory::Directory;
+use crate::net::Outbound;
 use crate::store::Store;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -63,8 +65,10 @@ pub struct ApiState {
     pub directory: Directory,
     /// Usage.
     pub store: Store,
-    /// Seals stored answers.
+    /// Seals stored answers and secrets.
     pub seal: Seal,
+    /// What checks the addresses of webhooks.
+    pub outbound: Outbound,
     /// Whether other machines may speak HTTP without TLS.
     pub plain_http: bool,
     /// Streams of events that are open.
@@ -116,6 +120,11 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(revisions::get))
         .routes(routes!(revert::revert))
         .routes(routes!(events::follow))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::get, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(nodes::list))
 }
 

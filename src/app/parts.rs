@@ -6,12 +6,12 @@ use crate::api::{self, ApiState};
 use crate::auth::seal::Seal;
 use crate::auth::{Passwords, Throttle};
 use crate::clock::Clock;
-use crate::control::{Control, bootstrap, sign_in::SignIn};
+use crate::control::{Control, bootstrap, dispatch::Dispatch, sign_in::SignIn};
 use crate::db::Db;
 use crate::directory::{Directory, Login};
 use crate::mail::Services;
 use crate::mail::conn::ConnSettings;
-use crate::net::TlsIdentity;
+use crate::net::{Outbound, TlsIdentity};
 use crate::settings::{Database, Settings};
 use crate::store::Store;
 use anyhow::Context;
@@ -59,6 +59,9 @@ impl Parts {
         let until = stop.clone();
         background.spawn(async move { follower.follow(committed, until).await });
         background.spawn(notes.write(stop.clone()));
+        let outbound = Outbound::new(settings.outbound_allow.clone()).context("the client for webhooks")?;
+        let dispatch = Dispatch { control: control.clone(), seal: seal.clone(), outbound: outbound.clone() };
+        background.spawn(dispatch.run(directory.applied_changes(), stop.clone()));
         background.spawn(jobs::run(control.clone(), directory.clone(), store.clone(), stop.clone()));
 
         let services = Services {
@@ -74,6 +77,7 @@ impl Parts {
             directory,
             store,
             seal,
+            outbound,
             plain_http: settings.plain_http,
             streams: api::Streams::default(),
             draining: shutdown.clone(),

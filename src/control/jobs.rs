@@ -3,7 +3,8 @@
 //! It says what; `app` does it with the store.
 
 use super::{Control, Result};
-use crate::db::{Page, api_sessions, mailboxes, purges};
+use crate::db::{Page, api_sessions, mailboxes, purges, webhooks};
+use crate::model::bounds;
 use crate::model::ids::MailboxId;
 
 /// Purges handed out at once.
@@ -54,9 +55,11 @@ fn done_already(result: Result<()>) -> Result<()> {
     }
 }
 
-/// Forgets sign-ins that have expired.
+/// Forgets sign-ins that have expired, and old attempts of webhooks.
 pub async fn forget(control: &Control) -> Result<()> {
     let mut tx = control.db.write().await?;
     api_sessions::forget(&mut tx, control.now_ms()).await?;
+    let shown = i64::try_from(bounds::WEBHOOK_LOG_TIME.as_millis()).unwrap_or(i64::MAX);
+    webhooks::forget(&mut tx, control.now_ms() - shown).await?;
     Ok(tx.commit().await?)
 }

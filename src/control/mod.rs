@@ -10,6 +10,7 @@ pub mod bootstrap;
 mod caller;
 mod change;
 pub mod diff;
+pub mod dispatch;
 pub mod domains;
 pub mod dry_run;
 mod error;
@@ -29,6 +30,7 @@ pub mod suspensions;
 pub mod tenants;
 pub mod undo;
 pub mod users;
+pub mod webhooks;
 
 pub use caller::{Caller, CallerId, Intent};
 pub use change::{Change, Record};

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/control/0001_start.sql")),
     (10, include_str!("../../migrations/control/0010_nodes.sql")),
     (11, include_str!("../../migrations/control/0011_undoes.sql")),
+    (12, include_str!("../../migrations/control/0012_webhooks.sql")),
     (20, include_str!("../../migrations/control/0020_plans.sql")),
     (21, include_str!("../../migrations/control/0021_addresses.sql")),
 ];

@@ -28,6 +28,7 @@ pub mod tenants;
 pub mod touched;
 mod tx;
 pub mod users;
+pub mod webhooks;
 
 pub use error::DbError;
 pub use tx::{Arg, Row, Tx};

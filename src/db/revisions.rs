@@ -120,6 +120,24 @@ pub async fn list_after(tx: &mut Tx, path: &str, after: i64, limit: i64) -> Resu
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
+/// What a revision is about, without what it says.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// Its number.
+    pub number: i64,
+    /// The path of the tenant that the object belongs to.
+    pub path: String,
+    /// What was done.
+    pub action: String,
+}
+
+/// Headings of all revisions after a number, in order, at most `limit` of them.
+pub async fn headings_after(tx: &mut Tx, number: i64, limit: i64) -> Result<Vec<Heading>> {
+    const SQL: &str = "SELECT number, path, action FROM revisions WHERE number > $1 ORDER BY number LIMIT $2";
+    let rows = tx.all(SQL, &[number.into(), limit.into()]).await?;
+    rows.iter().map(|row| Ok(Heading { number: row.get(0)?, path: row.get(1)?, action: row.get(2)? })).collect()
+}
+
 /// The oldest number that is still kept.
 pub async fn oldest(tx: &mut Tx) -> Result<Option<i64>> {
     tx.one("SELECT MIN(number) FROM revisions", &[]).await?.map_or(Ok(None), |row| row.get(0))

@@ -194,6 +194,18 @@ pub const EVENT_STREAMS_PER_CALLER: usize = 10;
 pub const EVENT_HEARTBEAT_TIME: Duration = Duration::from_secs(15);
 /// Life of a stream: its client goes on with Last-Event-ID.
 pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(3600);
+/// Webhooks of a tenant.
+pub const WEBHOOKS_PER_TENANT: i64 = 50;
+/// Patterns of a webhook's events.
+pub const WEBHOOK_PATTERNS: usize = 50;
+/// Webhooks that are sent to at once.
+pub const WEBHOOK_SENDERS: usize = 32;
+/// How long attempts of webhooks are shown.
+pub const WEBHOOK_LOG_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Time for a connection to an address that others name.
+pub const OUTBOUND_CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Time for a whole request to one (Standard Webhooks: 15 to 30 seconds).
+pub const OUTBOUND_TIME: Duration = Duration::from_secs(15);
 /// A node that has not reported for so long is gone: three of its heartbeats.
 pub const NODE_GONE_TIME: Duration = Duration::from_secs(15);
 

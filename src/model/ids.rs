@@ -111,6 +111,10 @@ id!(/// A live mail session on one node.
     SessionId, "ses");
 id!(/// A process that serves this configuration.
     NodeId, "nod");
+id!(/// A webhook.
+    WebhookId, "whk");
+id!(/// An attempt to deliver a revision to a webhook.
+    DeliveryId, "dlv");
 id!(/// A folder of a mailbox (RFC 9051 calls it a mailbox); never leaves the store as text except in OBJECTID.
     FolderId, "fld");
 id!(/// A stored message; never reused.

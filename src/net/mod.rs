@@ -6,11 +6,13 @@
 pub mod admission;
 pub mod deflate;
 pub mod listener;
+pub mod outbound;
 pub mod stream;
 pub mod tls;
 
 pub use admission::{Admission, Ticket};
 pub use deflate::{DeflatePlace, Deflated};
 pub use listener::bind;
+pub use outbound::Outbound;
 pub use stream::Stream;
 pub use tls::TlsIdentity;

@@ -44,6 +44,11 @@ pub const KEYS: &[Key] = &[
         "loopback",
         "loopback, or always (behind a proxy that does TLS): who may use the API without TLS",
     ),
+    key(
+        "outbound_allow",
+        "",
+        "networks that webhooks may call beside public addresses, also without TLS: 10.1.0.0/16, 192.0.2.7/32",
+    ),
     key("operator_password", "", "password of the first operator; a generated one is printed once when none is given"),
     key("log", "info", "which log lines: error, warn, info, debug, or a tracing filter"),
     key("log_format", "text", "text or json"),

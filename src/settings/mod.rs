@@ -32,6 +32,8 @@ pub struct Settings {
     pub loopback_login: bool,
     /// Whether other machines may speak HTTP without TLS (behind a proxy that does TLS).
     pub plain_http: bool,
+    /// Networks that webhooks may call beside public addresses.
+    pub outbound_allow: Vec<ipnet::IpNet>,
     /// The password of the first operator instead of a generated one.
     pub operator_password: Option<Secret>,
     /// The filter of log lines, as `tracing` writes it.

@@ -4,6 +4,7 @@ use super::keys::KEYS;
 use super::{Database, Listen, Listeners, Mistake, Secret, Settings};
 use crate::model::DomainName;
 use crate::net::TlsIdentity;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -125,6 +126,7 @@ impl Reader {
             tls: self.tls(),
             loopback_login: self.word("login_without_tls", &["never", "loopback"]) == "loopback",
             plain_http: self.word("plain_http", &["loopback", "always"]) == "always",
+            outbound_allow: self.outbound_allow(),
             operator_password: self.operator_password(),
             log: self.log(),
             log_json: self.word("log_format", &["text", "json"]) == "json",
@@ -177,6 +179,24 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn outbound_allow(&mut self) -> Vec<IpNet> {
+        let text = self.text("outbound_allow");
+        let mut networks = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => {
+                    let place = self.place("outbound_allow");
+                    self.mistake(
+                        place,
+                        format!("must be networks such as 10.1.0.0/16, separated by commas, not {part:?}"),
+                    );
+                }
+            }
+        }
+        networks
     }
 
     fn operator_password(&mut self) -> Option<Secret> {

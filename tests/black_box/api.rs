@@ -9,4 +9,5 @@ mod problems;
 mod resources;
 mod revisions;
 mod transport;
+mod webhooks;
 mod writes;

@@ -75,6 +75,8 @@ impl Objects {
         let suspend = json!({"scope": "receive", "reason": "test"});
         let of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/suspensions", mailbox.id), &suspend));
         let of_domain = id(&operator.make(&format!("/v1/domains/{domain}/suspensions"), &suspend));
+        let hook = json!({"tenant": tenant, "url": "https://victim.example/", "enabled": false});
+        let hook = id(&operator.make("/v1/webhooks", &hook));
         let mut imap = server.imap();
         imap.ok(&format!("LOGIN ada@victim.example {PASSWORD}"));
         let session = id(&operator.sessions(&mailbox)[0]);
@@ -93,6 +95,7 @@ impl Objects {
                 ("/v1/mailboxes/{}/sessions/{", session),
                 ("/v1/mailboxes/{", mailbox.id),
                 ("/v1/aliases/{", alias),
+                ("/v1/webhooks/{", hook),
                 ("/v1/revisions/{", revision),
             ],
         }
@@ -167,7 +170,7 @@ fn another_tenants_object_looks_absent(backend: Backend) {
     }
     assert!(checked > 15, "only {checked} operations name an object");
     // Nothing of it shows in lists either.
-    for list in ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/plans", "/v1/revisions"] {
+    for list in ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/plans", "/v1/webhooks", "/v1/revisions"] {
         let answer = caller.get(list);
         assert_eq!(answer.status, 200, "{list}: {}", answer.text());
         assert!(!answer.text().contains("victim"), "{list}: {}", answer.text());

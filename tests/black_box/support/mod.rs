@@ -11,6 +11,7 @@ pub mod imap;
 pub mod pattern;
 pub mod pop3;
 pub mod random;
+pub mod receiver;
 pub mod server;
 pub mod smtp;
 pub mod wire;

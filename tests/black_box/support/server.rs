@@ -185,6 +185,7 @@ pub fn command(folder: &Path) -> Command {
     command.env("FACTEUR_DATA", folder.join("data"));
     command.env("FACTEUR_HOST", "mail.facteur.example");
     command.env("FACTEUR_LOGIN_WITHOUT_TLS", "loopback");
+    command.env("FACTEUR_OUTBOUND_ALLOW", "127.0.0.1/32");
     command.env("FACTEUR_OPERATOR_PASSWORD", OPERATOR_PASSWORD);
     command
 }
