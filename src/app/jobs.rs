@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::model::Revision;
 use crate::model::ids::MailboxId;
 use crate::store::Store;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +19,34 @@ const DUE_EVERY: Duration = Duration::from_secs(5);
 /// Between two sweeps of everything else.
 const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
 
+/// Where old revisions go, and after how long.
+pub(super) struct History {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How long they are kept in the database.
+    pub keep: Duration,
+}
+
+impl History {
+    async fn export(&self, control: &Control) {
+        match crate::control::history::export(control, &self.folder, self.keep).await {
+            Ok(0) => {}
+            Ok(revisions) => {
+                tracing::info!(revisions, folder = %self.folder.display(), "old revisions were exported and dropped")
+            }
+            Err(error) => tracing::warn!(%error, "old revisions stay where they are"),
+        }
+    }
+}
+
 /// Runs the jobs until it is told to stop.
-pub(super) async fn run(control: Control, directory: Directory, store: Store, stop: CancellationToken) {
+pub(super) async fn run(
+    control: Control,
+    directory: Directory,
+    store: Store,
+    history: Option<History>,
+    stop: CancellationToken,
+) {
     let mut purge = tokio::time::interval(PURGE_EVERY);
     let mut due = tokio::time::interval(DUE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
@@ -41,6 +68,9 @@ pub(super) async fn run(control: Control, directory: Directory, store: Store, st
             }
             _ = sweep.tick() => {
                 expire(&control, &directory, &store).await;
+                if let Some(history) = &history {
+                    history.export(&control).await;
+                }
                 if let Err(error) = jobs::forget(&control).await {
                     tracing::warn!(%error, "old sign-ins are not forgotten");
                 }

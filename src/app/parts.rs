@@ -62,7 +62,8 @@ impl Parts {
         let outbound = Outbound::new(settings.outbound_allow.clone()).context("the client for webhooks")?;
         let dispatch = Dispatch { control: control.clone(), seal: seal.clone(), outbound: outbound.clone() };
         background.spawn(dispatch.run(directory.applied_changes(), stop.clone()));
-        background.spawn(jobs::run(control.clone(), directory.clone(), store.clone(), stop.clone()));
+        let history = settings.history.map(|keep| jobs::History { folder: folder.path().join("history"), keep });
+        background.spawn(jobs::run(control.clone(), directory.clone(), store.clone(), history, stop.clone()));
 
         let services = Services {
             directory: directory.clone(),

@@ -48,6 +48,9 @@ pub struct Dispatch {
     pub outbound: Outbound,
 }
 
+/// Names and values.
+type Headers = Vec<(&'static str, String)>;
+
 /// What is known of a webhook without asking.
 struct Known {
     row: WebhookRow,
@@ -252,7 +255,7 @@ impl Dispatch {
     }
 
     /// The headers and body of a delivery (Standard Webhooks 1.0, "Webhook headers" and "Signature scheme").
-    fn message(&self, row: &WebhookRow, revision: &RevisionView) -> Result<(Vec<(&'static str, String)>, Vec<u8>)> {
+    fn message(&self, row: &WebhookRow, revision: &RevisionView) -> Result<(Headers, Vec<u8>)> {
         let wrong = |error: String| super::Error::Internal(error);
         let payload =
             serde_json::json!({ "type": revision.action, "timestamp": Timestamp(revision.at.0), "data": revision });

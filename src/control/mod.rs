@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod domains;
 pub mod dry_run;
 mod error;
+pub mod history;
 pub mod idempotency;
 mod ids;
 pub mod jobs;

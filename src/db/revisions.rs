@@ -138,6 +138,18 @@ pub async fn headings_after(tx: &mut Tx, number: i64, limit: i64) -> Result<Vec<
     rows.iter().map(|row| Ok(Heading { number: row.get(0)?, path: row.get(1)?, action: row.get(2)? })).collect()
 }
 
+/// The oldest revisions that are still kept, in order.
+pub async fn oldest_of(tx: &mut Tx, limit: i64) -> Result<Vec<RevisionRow>> {
+    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
+         ORDER BY number LIMIT $1";
+    tx.all(SQL, &[limit.into()]).await?.iter().map(read).collect()
+}
+
+/// Drops all revisions up to a number; how many that were.
+pub async fn drop_through(tx: &mut Tx, number: i64) -> Result<u64> {
+    tx.execute("DELETE FROM revisions WHERE number <= $1", &[number.into()]).await
+}
+
 /// The oldest number that is still kept.
 pub async fn oldest(tx: &mut Tx) -> Result<Option<i64>> {
     tx.one("SELECT MIN(number) FROM revisions", &[]).await?.map_or(Ok(None), |row| row.get(0))

@@ -49,6 +49,11 @@ pub const KEYS: &[Key] = &[
         "",
         "networks that webhooks may call beside public addresses, also without TLS: 10.1.0.0/16, 192.0.2.7/32",
     ),
+    key(
+        "history_days",
+        "730",
+        "days that revisions are kept; older ones go to history/ in the data folder, a JSON line each; 0 keeps all",
+    ),
     key("operator_password", "", "password of the first operator; a generated one is printed once when none is given"),
     key("log", "info", "which log lines: error, warn, info, debug, or a tracing filter"),
     key("log_format", "text", "text or json"),

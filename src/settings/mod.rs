@@ -34,6 +34,8 @@ pub struct Settings {
     pub plain_http: bool,
     /// Networks that webhooks may call beside public addresses.
     pub outbound_allow: Vec<ipnet::IpNet>,
+    /// How long revisions are kept before they are exported; `None` for ever.
+    pub history: Option<std::time::Duration>,
     /// The password of the first operator instead of a generated one.
     pub operator_password: Option<Secret>,
     /// The filter of log lines, as `tracing` writes it.

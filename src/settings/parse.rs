@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Listener names with their high and standard ports.
 const PORTS: [(&str, u16, u16); 8] = [
@@ -127,6 +128,7 @@ impl Reader {
             loopback_login: self.word("login_without_tls", &["never", "loopback"]) == "loopback",
             plain_http: self.word("plain_http", &["loopback", "always"]) == "always",
             outbound_allow: self.outbound_allow(),
+            history: self.history(),
             operator_password: self.operator_password(),
             log: self.log(),
             log_json: self.word("log_format", &["text", "json"]) == "json",
@@ -197,6 +199,19 @@ impl Reader {
             }
         }
         networks
+    }
+
+    fn history(&mut self) -> Option<Duration> {
+        let text = self.text("history_days");
+        match text.parse::<u32>() {
+            Ok(0) => None,
+            Ok(days) => Some(Duration::from_secs(u64::from(days) * 24 * 3600)),
+            Err(_) => {
+                let place = self.place("history_days");
+                self.mistake(place, format!("must be a number of days, or 0 for ever, not {text:?}"));
+                None
+            }
+        }
     }
 
     fn operator_password(&mut self) -> Option<Secret> {

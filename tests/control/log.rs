@@ -5,10 +5,11 @@ use facteur::control::idempotency::{self, Begun};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::suspensions::{self, NewSuspension};
-use facteur::control::{aliases, protocols, revisions, users};
+use facteur::control::{aliases, history, protocols, revisions, users};
 use facteur::db::suspensions::Suspended;
 use facteur::model::Revision;
 use facteur::model::{Protocol, ProtocolState, SettingLevel, SuspensionScope, TenantKind, Timestamp};
+use std::time::Duration;
 
 fn stop(scope: SuspensionScope, until: Option<i64>) -> NewSuspension {
     NewSuspension { scope, reason: "unpaid".into(), until: until.map(Timestamp) }
@@ -255,4 +256,44 @@ pub async fn of_ten_requests_with_one_key_one_runs(bed: Bed) {
     aliases::create(&bed.control, &bed.operator, address("a@once.example"), targets, Default::default()).await.unwrap();
     assert_eq!(aliases::list(&bed.control, &bed.operator, None, ALL).await.unwrap().items.len(), 1);
     assert!(bed.sign_in.password("operator", PASSWORD, crate::bed::PEER).await.is_ok());
+}
+
+/// What is older than it is kept goes to a file whole, and then out of the log; nothing of it is secret.
+pub async fn old_history_is_exported_before_it_is_dropped(bed: Bed) {
+    let control = &bed.control;
+    let folder = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    bed.domain(&bed.operator, "old.example").await;
+    let canary = "canary-in-the-coal-mine";
+    let new = mailboxes::NewMailbox { password: clear(canary), ..new_mailbox("a@old.example") };
+    mailboxes::create(control, &bed.operator, new).await.unwrap();
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0, "nothing is old");
+    bed.clock.set(START + 2 * 24 * 3600 * 1000);
+    bed.domain(&bed.operator, "new.example").await;
+    let newest = revisions::newest(control).await.unwrap();
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 3);
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0);
+
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(files[0].ends_with("revisions-000000000001-000000000003.jsonl"), "{files:?}");
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (lines.len(), &lines[1]["action"], &lines[1]["after"]["name"]),
+        (3, &"create_domain".into(), &"old.example".into())
+    );
+    assert!(!text.contains(canary) && !text.contains("argon2"));
+
+    let (kept, _) = revisions::list(control, &bed.operator, None, None, 1000).await.unwrap();
+    assert_eq!(kept.iter().map(|revision| revision.number).collect::<Vec<_>>(), [newest.0]);
+    not_found(revisions::get(control, &bed.operator, 1).await);
+    let gone = revisions::after(control, &bed.operator, 0, 10).await.err();
+    assert!(matches!(gone, Some(facteur::control::Error::HistoryDropped(oldest)) if oldest == newest.0), "{gone:?}");
+    assert_eq!(revisions::after(control, &bed.operator, newest.0 - 1, 10).await.unwrap().items.len(), 1);
+    // However old it grows, the newest stays: the log begins somewhere.
+    bed.clock.set(START + 9 * 24 * 3600 * 1000);
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0);
+    bed.domain(&bed.operator, "next.example").await;
+    assert_eq!(revisions::newest(control).await.unwrap().0, newest.0 + 1);
 }

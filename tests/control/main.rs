@@ -61,6 +61,7 @@ on_both! {
         a_suspension_ends_when_it_says
         an_idempotency_key_answers_once
         of_ten_requests_with_one_key_one_runs
+        old_history_is_exported_before_it_is_dropped
     }
     logging_in {
         all_refusals_are_alike
