@@ -215,7 +215,8 @@ pub async fn delete(control: &Control, caller: &Caller, id: TenantId, expected: 
     if before.id == caller.tenant || (caller.role == Role::Customer) {
         return Err(Error::NotAllowed("a tenant cannot delete itself"));
     }
-    let refused = |e| in_use(e, "the tenant still has tenants, users, keys, plans, domains or webhooks: delete them first");
+    let refused =
+        |e| in_use(e, "the tenant still has tenants, users, keys, plans, domains or webhooks: delete them first");
     counts::delete(change.tx(), id).await?;
     rows::delete(change.tx(), id).await.map_err(refused)?;
     let path = before.path.clone();

@@ -170,7 +170,9 @@ fn another_tenants_object_looks_absent(backend: Backend) {
     }
     assert!(checked > 15, "only {checked} operations name an object");
     // Nothing of it shows in lists either.
-    for list in ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/plans", "/v1/webhooks", "/v1/revisions"] {
+    for list in
+        ["/v1/domains", "/v1/mailboxes", "/v1/aliases", "/v1/keys", "/v1/plans", "/v1/webhooks", "/v1/revisions"]
+    {
         let answer = caller.get(list);
         assert_eq!(answer.status, 200, "{list}: {}", answer.text());
         assert!(!answer.text().contains("victim"), "{list}: {}", answer.text());
