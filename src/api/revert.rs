@@ -76,6 +76,7 @@ pub(super) async fn revert(
     match &opposite {
         Opposite::Update(name) => from_within.change_back(&revision, operation(name)?).await,
         Opposite::Delete(name) => from_within.delete(&revision, operation(name)?).await,
+        Opposite::Restore(name) => from_within.restore(&revision, operation(name)?).await,
         Opposite::Create(name) => from_within.create_again(&revision, operation(name)?).await,
     }
 }
@@ -168,6 +169,11 @@ impl FromWithin {
             etag = tag;
         }
         let response = self.send(&operation.method, &path, etag.as_ref(), None).await?;
+        answer(revision, response, Vec::new()).await
+    }
+
+    async fn restore(&self, revision: &RevisionView, operation: &Operation) -> Result<Response, Problem> {
+        let response = self.send(&operation.method, &path_of(operation, revision, None), None, None).await?;
         answer(revision, response, Vec::new()).await
     }
 

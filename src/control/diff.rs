@@ -48,7 +48,9 @@ fn compare(at: &mut String, before: &Value, after: &Value, changes: &mut Vec<Fie
     };
     let length = at.len();
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for name in names {
+    // What follows from other settings (`effective_quota`, …) is no change of its own.
+    let follows = |name: &String| length == 0 && name.starts_with("effective");
+    for name in names.into_iter().filter(|name| !follows(name)) {
         at.push_str(&step(name));
         let value = |of: &Map<String, Value>| of.get(name).cloned().unwrap_or(Value::Null);
         compare(at, &value(old), &value(new), changes);
@@ -73,6 +75,8 @@ mod tests {
         ];
         assert_eq!(diff(Some(&before), Some(&after)), expected);
         assert_eq!(diff(Some(&before), Some(&before)), []);
+        let follows = json!({"effective_quota": {"bytes": 7}, "name": "a"});
+        assert_eq!(diff(Some(&json!({"name": "a"})), Some(&follows)), []);
         let made = diff(None, Some(&json!({"name": "a", "pop3": {"state": "inherit"}, "until": null})));
         let expected =
             vec![change("/name", json!(null), json!("a")), change("/pop3/state", json!(null), json!("inherit"))];

@@ -17,6 +17,8 @@ pub enum Opposite {
     Update(String),
     /// What was deleted is created anew.
     Create(String),
+    /// What was deleted so that it can be restored is restored.
+    Restore(String),
 }
 
 /// The opposite of an action on an object, or why there is none.
@@ -40,6 +42,7 @@ pub fn opposite(action: &str, object: &str) -> Result<Opposite, &'static str> {
         "create" => Ok(Opposite::Delete(format!("delete_{what}"))),
         "update" => Ok(Opposite::Update(format!("update_{what}"))),
         "delete" => Ok(Opposite::Create(format!("create_{what}"))),
+        "trash" => Ok(Opposite::Restore(format!("restore_{what}"))),
         _ => Err("this kind of change has no opposite"),
     }
 }

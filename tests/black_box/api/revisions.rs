@@ -234,6 +234,10 @@ fn what_was_kept_nowhere_does_not_come_back(backend: Backend) {
     let deleted = api.delete(&format!("/v1/keys/{}", id(&key))).json()["revision"].clone();
     refused(&api, &deleted, "not_revertible");
     assert!(api.get(&format!("/v1/revisions/{deleted}")).json()["not_revertible"].is_string());
+    // What is deleted with grace comes back whole.
+    let trashed = api.delete(&format!("{path}?grace_days=3")).json()["revision"].clone();
+    assert_eq!(revert(&api, &trashed)["not_undone"], json!([]));
+    server.imap().ok("LOGIN ada@undo.example another-sesame-8");
     let deleted = api.delete(&path).json()["revision"].clone();
     let again = revert(&api, &deleted);
     let left: Vec<&str> =
