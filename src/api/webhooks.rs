@@ -143,7 +143,8 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let UpdateWebhook { url, description, events, enabled } = body;
     let patch = WebhookPatch { url, description, events, enabled };
-    let (webhook, revision) = webhooks::update(&state.control, &state.outbound, &caller, id, patch, expected).await?;
+    let (webhook, revision) =
+        webhooks::update(&state.control, &state.outbound, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, webhook, revision).await)
 }
 
@@ -170,7 +171,7 @@ pub(super) async fn delete(
     Of(id): Of<WebhookId>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    let revision = webhooks::delete(&state.control, &caller, id, expected).await?;
+    let revision = webhooks::delete(&state.control, &caller, id, expected.as_deref()).await?;
     Ok(deleted(&state, revision).await)
 }
 

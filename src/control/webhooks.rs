@@ -284,7 +284,7 @@ pub async fn update(
     caller: &Caller,
     id: WebhookId,
     patch: WebhookPatch,
-    expected: Option<i64>,
+    expected: Option<&[i64]>,
 ) -> Result<(Webhook, Revision)> {
     caller.may_administer()?;
     patch.check(outbound)?;
@@ -321,7 +321,7 @@ pub async fn rotate(
 }
 
 /// Deletes a webhook.
-pub async fn delete(control: &Control, caller: &Caller, id: WebhookId, expected: Option<i64>) -> Result<Revision> {
+pub async fn delete(control: &Control, caller: &Caller, id: WebhookId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
     let mut change = control.begin(caller, "delete_webhook").await?;
     let before = reach(change.tx(), caller, id).await?;
