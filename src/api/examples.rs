@@ -46,6 +46,11 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "create_domain_suspension" | "create_mailbox_suspension" => {
             json!({"scope": "login", "reason": "unpaid invoice 1042", "until": "2099-12-31T00:00:00Z"})
         }
+        "create_webhook" => {
+            json!({"url": "https://panel.example.org/facteur", "description": "panel", "events": ["*_mailbox", "update_domain"]})
+        }
+        "update_webhook" => json!({"events": ["*"], "enabled": true}),
+        "replay_webhook" => json!({"after": 42}),
         _ => return None,
     })
 }
@@ -64,6 +69,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("aliases"), _) => id("als"),
         (Some("suspensions"), _) => id("sus"),
         (Some("sessions"), _) => id("ses"),
+        (Some("webhooks"), _) => id("whk"),
         (Some("by-name"), _) => json!("example.org"),
         (Some("by-address"), _) => json!("alice@example.org"),
         (Some("revisions"), _) | (None, "after") => json!(42),

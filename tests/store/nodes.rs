@@ -42,8 +42,15 @@ pub async fn two_nodes_share_numbers_and_quota(bed: Bed) {
     assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(StoreError::OverQuota))));
     let uids: BTreeSet<u32> = stored.iter().flat_map(|appended| appended.uids.iter()).collect();
     assert!(uids.into_iter().eq(1..=30));
-    let rows = bed.rows(mailbox(1), "INBOX").await;
-    let messages: BTreeSet<_> = rows.iter().map(|row| row.message).collect();
+    // The other node's commits are heard of, soon but not with the answer.
+    let mut open = bed.store.open(mailbox(1), inbox).await.unwrap();
+    let heard = async {
+        while open.state().len() < 30 {
+            open.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
+    let messages: BTreeSet<_> = open.state().rows_from(0).map(|row| row.message).collect();
     assert_eq!(messages.len(), 30);
     other.close().await;
 }
