@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,30 +116,28 @@ async fn answer(stream: Stream, peer: Peer, serving: Serving) {
             .keep_alive_timeout(bounds::HTTP_HEADER_TIME)
             .max_header_list_size(bounds::HTTP_HEADER_OCTETS as u32)
             .max_concurrent_streams(100);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = serving.shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+        until_shutdown(builder.serve_connection(TokioIo::new(stream), service), &serving.shutdown).await
     } else {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(bounds::HTTP_HEADER_TIME)
             .max_buf_size(bounds::HTTP_HEADER_OCTETS);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = serving.shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+        until_shutdown(builder.serve_connection(TokioIo::new(stream), service), &serving.shutdown).await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended");
+    }
+}
+
+/// Serves a connection; once we shut down, what it has begun is finished and nothing more is taken.
+async fn until_shutdown<C: GracefulConnection>(connection: C, shutdown: &CancellationToken) -> Result<(), C::Error> {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
 }

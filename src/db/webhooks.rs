@@ -76,6 +76,15 @@ pub struct DeliveryRow {
     pub error: String,
 }
 
+/// The start of every query that [`read`] takes rows of.
+macro_rules! select_webhooks {
+    () => {
+        "SELECT w.id, w.tenant_id, t.path, w.url, w.description, w.events, w.enabled, w.secret_sealed, \
+         w.previous_sealed, w.previous_until, w.created_at, w.revision, w.delivered_to, w.attempts, w.failing_since, \
+         w.next_attempt_at, w.leased_until, w.disabled_reason FROM webhooks w JOIN tenants t ON t.id = w.tenant_id "
+    };
+}
+
 fn read(row: &Row) -> Result<WebhookRow> {
     let events: String = row.get(5)?;
     Ok(WebhookRow {
@@ -104,26 +113,21 @@ fn read(row: &Row) -> Result<WebhookRow> {
 
 /// A webhook by its id.
 pub async fn find(tx: &mut Tx, id: WebhookId) -> Result<Option<WebhookRow>> {
-    const SQL: &str = "SELECT w.id, w.tenant_id, t.path, w.url, w.description, w.events, w.enabled, w.secret_sealed, w.previous_sealed, w.previous_until, \
-         w.created_at, w.revision, w.delivered_to, w.attempts, w.failing_since, w.next_attempt_at, w.leased_until, w.disabled_reason \
-         FROM webhooks w JOIN tenants t ON t.id = w.tenant_id WHERE w.id = $1";
+    const SQL: &str = concat!(select_webhooks!(), "WHERE w.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Webhooks of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<WebhookRow>> {
-    const SQL: &str = "SELECT w.id, w.tenant_id, t.path, w.url, w.description, w.events, w.enabled, w.secret_sealed, w.previous_sealed, w.previous_until, \
-         w.created_at, w.revision, w.delivered_to, w.attempts, w.failing_since, w.next_attempt_at, w.leased_until, w.disabled_reason \
-         FROM webhooks w JOIN tenants t ON t.id = w.tenant_id WHERE t.path >= $1 AND t.path < $2 AND w.id > $3 ORDER BY w.id LIMIT $4";
+    const SQL: &str =
+        concat!(select_webhooks!(), "WHERE t.path >= $1 AND t.path < $2 AND w.id > $3 ORDER BY w.id LIMIT $4");
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
 /// All that are enabled.
 pub async fn enabled(tx: &mut Tx) -> Result<Vec<WebhookRow>> {
-    const SQL: &str = "SELECT w.id, w.tenant_id, t.path, w.url, w.description, w.events, w.enabled, w.secret_sealed, w.previous_sealed, w.previous_until, \
-         w.created_at, w.revision, w.delivered_to, w.attempts, w.failing_since, w.next_attempt_at, w.leased_until, w.disabled_reason \
-         FROM webhooks w JOIN tenants t ON t.id = w.tenant_id WHERE w.enabled = 1 ORDER BY w.id";
+    const SQL: &str = concat!(select_webhooks!(), "WHERE w.enabled = 1 ORDER BY w.id");
     tx.all(SQL, &[]).await?.iter().map(read).collect()
 }
 

@@ -5,6 +5,7 @@
 //! and the switch that ends a session. The protocols never import each other.
 
 pub mod conn;
+mod end;
 pub mod imap;
 mod pace;
 pub mod pop3;

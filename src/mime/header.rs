@@ -12,16 +12,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(block: &'a [u8]) -> Self {
-        let mut fields = Vec::new();
-        let mut rest = block;
-        while !rest.is_empty() {
-            let (field, later) = rest.split_at(field_end(rest));
-            rest = later;
-            if let Some(colon) = memchr::memchr(b':', field) {
-                let (name, value) = field.split_at(colon);
-                fields.push((name.trim_ascii(), unfolded(value.get(1..).unwrap_or_default())));
-            }
-        }
+        let fields = super::fields(block).map(|field| (field.name, unfolded(field.value))).collect();
         Self { fields }
     }
 
@@ -30,14 +21,6 @@ impl<'a> Fields<'a> {
         let found = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value.as_slice())
     }
-}
-
-/// Where the first field of a block ends: at the first line end that no white space follows (RFC 5322 §2.2.3).
-pub(super) fn field_end(block: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', block)
-        .map(|at| at + 1)
-        .find(|end| !matches!(block.get(*end), Some(b' ' | b'\t')))
-        .unwrap_or(block.len())
 }
 
 /// RFC 5322 §2.2.3: line ends go, white space stays.

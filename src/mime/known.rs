@@ -38,13 +38,9 @@ pub fn is_known_field(name: &[u8]) -> bool {
 /// The known fields of a header block.
 pub(super) fn known_fields(block: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
-    let mut rest = block;
-    while !rest.is_empty() {
-        let (field, later) = rest.split_at(super::header::field_end(rest));
-        rest = later;
-        let name = memchr::memchr(b':', field).and_then(|colon| field.get(..colon)).unwrap_or_default();
-        if is_known_field(name.trim_ascii()) {
-            kept.extend_from_slice(field);
+    for field in super::fields(block) {
+        if is_known_field(field.name) {
+            kept.extend_from_slice(field.octets);
             if kept.len() > bounds::KNOWN_FIELDS_OCTETS {
                 return None;
             }

@@ -7,6 +7,7 @@
 mod address;
 mod casemap;
 mod envelope;
+mod fields;
 mod header;
 mod known;
 mod render;
@@ -17,6 +18,7 @@ mod text;
 
 pub use casemap::casemap;
 pub use envelope::{AddressView, EnvelopeView};
+pub use fields::{RawField, fields};
 pub use known::{KNOWN_FIELDS, is_known_field};
 pub use scan::Summarizer;
 pub use subject::{BaseSubject, base_subject};

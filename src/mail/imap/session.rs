@@ -22,6 +22,7 @@ use super::{
 };
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
+use crate::mail::end::SessionEnd;
 use crate::model::bounds;
 use crate::net::DeflatePlace;
 use std::sync::Arc;
@@ -392,19 +393,14 @@ impl Session {
             }
         };
         let mailbox = self.state.account().map(|account| account.config.address.to_string());
-        let peer = self.peer.conn.peer();
-        let traffic = self.peer.conn.close().await;
-        tracing::info!(
-            protocol = "imap",
-            peer = %peer,
-            mailbox = mailbox.as_deref().unwrap_or("-"),
-            commands = self.commands,
-            errors = self.errors,
-            received = traffic.received,
-            sent = traffic.sent,
+        let end = SessionEnd {
+            protocol: "imap",
+            mailbox: mailbox.as_deref(),
+            commands: Some(self.commands),
+            errors: self.errors,
             reason,
-            "session ended"
-        );
+        };
+        end.close(self.peer.conn).await;
     }
 
     fn bye(&mut self, code: Option<&str>, text: &str) {

@@ -10,6 +10,7 @@ use super::retrieve::ReadAhead;
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
+use crate::mail::end::SessionEnd;
 use crate::mail::sign_in::{self, Credentials};
 use crate::model::{Protocol, bounds};
 use crate::store::{Folder, MailboxRef, StoreError};
@@ -67,18 +68,7 @@ pub async fn serve(conn: Conn, services: Arc<Services>) {
         }
     };
     let Session { conn, services, open, signed_in_as, errors, .. } = session;
-    let peer = conn.peer();
-    let traffic = conn.close().await;
-    tracing::info!(
-        protocol = "pop3",
-        peer = %peer,
-        mailbox = signed_in_as.as_deref().unwrap_or("-"),
-        errors,
-        received = traffic.received,
-        sent = traffic.sent,
-        reason,
-        "session ended"
-    );
+    SessionEnd { protocol: "pop3", mailbox: signed_in_as.as_deref(), commands: None, errors, reason }.close(conn).await;
     if let Some(open) = open {
         super::transaction::abandon(&services, open).await;
     }

@@ -4,6 +4,7 @@
 //! judgement however they are split, and a fault found once stays.
 
 use super::reply::{self, Reply};
+use crate::mime::fields;
 use crate::model::bounds;
 
 /// Why a message is refused whatever its recipients.
@@ -126,33 +127,8 @@ impl Content {
     }
 }
 
-/// The header's fields as name and raw value, folded lines together; lines that are none are passed over.
-pub fn fields(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = header;
-    std::iter::from_fn(move || {
-        loop {
-            if rest.is_empty() || rest.starts_with(b"\r\n") {
-                return None;
-            }
-            let (field, after) = rest.split_at(field_end(rest));
-            rest = after;
-            if let Some(colon) = memchr::memchr(b':', field) {
-                let (name, value) = field.split_at(colon);
-                return Some((name.trim_ascii_end(), value.get(1..).unwrap_or_default()));
-            }
-        }
-    })
-}
-
-/// Where the field at the beginning ends (RFC 5322 §2.2.3: folded lines begin with white space).
-fn field_end(header: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', header)
-        .find(|at| !matches!(header.get(at + 1), Some(b' ' | b'\t')))
-        .map_or(header.len(), |at| at + 1)
-}
-
 fn hops(header: &[u8]) -> usize {
-    fields(header).filter(|(name, _)| name.eq_ignore_ascii_case(b"received")).count()
+    fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"received")).count()
 }
 
 #[cfg(test)]
@@ -186,12 +162,6 @@ mod tests {
         assert!(hops(bounds::RECEIVED_HOPS - 1).is_ok());
         let long = [b"A: ".to_vec(), vec![b'x'; bounds::HEADER_OCTETS]].concat();
         assert_eq!(judge(&[&long]), Err(Fault::HeaderTooLarge));
-    }
-
-    #[test]
-    fn fields_are_read_with_their_folds() {
-        let all: Vec<_> = fields(b"From : a\r\n b\r\njunk\r\nTo:c\r\n\r\nX: y\r\n").collect();
-        assert_eq!(all, [(&b"From"[..], &b" a\r\n b\r\n"[..]), (b"To", b"c\r\n")]);
     }
 
     proptest! {

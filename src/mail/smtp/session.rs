@@ -12,6 +12,7 @@ use super::wire::{Line, LineReader};
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
+use crate::mail::end::SessionEnd;
 use crate::model::bounds;
 use std::sync::Arc;
 
@@ -63,18 +64,9 @@ pub async fn serve(conn: Conn, services: Arc<Services>, role: Role) {
         }
     };
     let mailbox = session.login.as_ref().map(|mailbox| mailbox.address.to_string());
-    let (peer, errors) = (session.conn.peer(), session.errors);
-    let traffic = session.conn.close().await;
-    tracing::info!(
-        protocol = "smtp",
-        peer = %peer,
-        mailbox = mailbox.as_deref().unwrap_or("-"),
-        errors,
-        received = traffic.received,
-        sent = traffic.sent,
-        reason,
-        "session ended"
-    );
+    let end =
+        SessionEnd { protocol: "smtp", mailbox: mailbox.as_deref(), commands: None, errors: session.errors, reason };
+    end.close(session.conn).await;
 }
 
 impl Session {

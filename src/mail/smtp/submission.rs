@@ -5,10 +5,10 @@
 //! disposition notifications need it (RFC 8098 §2.1); a missing `From`, `Date` or
 //! `Message-ID` is added. Invariant: two `From` fields never pass.
 
-use super::content::fields;
 use super::reply::{self, Reply};
 use super::trace;
 use crate::directory::{Directory, MailboxConfig};
+use crate::mime::fields;
 use crate::model::EmailAddress;
 use mail_parser::MessageParser;
 
@@ -51,7 +51,7 @@ fn not_yours() -> Reply {
 }
 
 fn has(header: &[u8], name: &str) -> bool {
-    fields(header).any(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+    fields(header).any(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The fields that RFC 6409 §8.1–§8.3 lets a submission server add.
@@ -71,13 +71,13 @@ fn missing(header: &[u8], sender: &EmailAddress, host: &str, id: &str, now: i64)
 
 /// The addresses of `From`; none when there is no such field.
 fn authors(header: &[u8]) -> Result<Vec<EmailAddress>, Reply> {
-    let mut from = fields(header).filter(|(name, _)| name.eq_ignore_ascii_case(b"from"));
-    let Some((_, value)) = from.next() else { return Ok(Vec::new()) };
+    let mut from = fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"from"));
+    let Some(field) = from.next() else { return Ok(Vec::new()) };
     if from.next().is_some() {
         // RFC 5322 §3.6: at most one, and readers disagree about which.
         return Err(Reply::new(550, "5.7.1", "The message has more than one From field"));
     }
-    let field = [b"From:", value, b"\r\n"].concat();
+    let field = [b"From:", field.value, b"\r\n"].concat();
     let message = MessageParser::default().parse_headers(&field);
     let addresses = message.as_ref().and_then(|message| message.from());
     let read: Option<Vec<EmailAddress>> =

@@ -88,19 +88,10 @@ pub(super) fn known_header(stored: &StoredMessage, view: &SummaryView<'_>) -> Op
 /// The chosen fields of a header and the empty line that ends it.
 pub(super) fn fields(header: &[u8], chosen: &Chosen) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut rest = header;
-    while !rest.is_empty() {
-        let end = memchr::memchr_iter(b'\n', rest)
-            .map(|at| at + 1)
-            .find(|end| !matches!(rest.get(*end), Some(b' ' | b'\t')))
-            .unwrap_or(rest.len());
-        let (field, later) = rest.split_at(end);
-        rest = later;
-        let Some(colon) = memchr::memchr(b':', field) else { continue };
-        let name = field.get(..colon).unwrap_or_default().trim_ascii_end();
-        let named = chosen.names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    for field in crate::mime::fields(header) {
+        let named = chosen.names.iter().any(|wanted| wanted.eq_ignore_ascii_case(field.name));
         if named != chosen.others {
-            out.extend_from_slice(field);
+            out.extend_from_slice(field.octets);
         }
     }
     // RFC 9051 §6.4.5: the delimiting blank line is always there.

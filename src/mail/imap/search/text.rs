@@ -4,7 +4,7 @@
 //! §6.4.4: servers should). It works on memory only. Invariant: nothing is decoded before
 //! a key asks for it.
 
-use crate::mime::casemap;
+use crate::mime::{RawField, casemap, fields};
 use bytes::Bytes;
 use jiff::civil::Date;
 use mail_parser::parsers::MessageStream;
@@ -32,8 +32,8 @@ impl Text {
     /// Whether a field has a text in its value; the empty text asks for the field itself (RFC 9051 §6.4.4).
     pub(super) fn field_has(&self, name: &str, wanted: &str) -> bool {
         // Only the fields of that name are decoded.
-        let mut named = fields(&self.octets).filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-        named.any(|(_, value)| casemap(&unstructured(value)).contains(wanted))
+        let mut named = fields(&self.octets).filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+        named.any(|field| casemap(&unstructured(field.value)).contains(wanted))
     }
 
     /// Whether any field has a text.
@@ -48,46 +48,21 @@ impl Text {
 
     /// The day in the Date field, in its own zone.
     pub(super) fn date(&self) -> Option<Date> {
-        let (_, value) = fields(&self.octets).find(|(name, _)| name.eq_ignore_ascii_case(b"date"))?;
-        let line = [value, b"\r\n"].concat();
+        let field = fields(&self.octets).find(|field| field.name.eq_ignore_ascii_case(b"date"))?;
+        let line = [field.value, b"\r\n"].concat();
         let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
         Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()
     }
 
     fn fields(&self) -> &[Field] {
         self.fields.get_or_init(|| {
-            let decoded = |(name, value): (&[u8], &[u8])| Field {
-                name: casemap(&String::from_utf8_lossy(name)),
-                value: casemap(&unstructured(value)),
+            let decoded = |field: RawField<'_>| Field {
+                name: casemap(&String::from_utf8_lossy(field.name)),
+                value: casemap(&unstructured(field.value)),
             };
             fields(&self.octets).map(decoded).collect()
         })
     }
-}
-
-/// The header's fields as names and raw values, folds and all.
-fn fields(octets: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = octets;
-    std::iter::from_fn(move || {
-        let end = field_end(rest);
-        let (field, later) = rest.split_at_checked(end)?;
-        rest = later;
-        let blank = field.iter().all(|octet| matches!(octet, b'\r' | b'\n'));
-        (!blank).then_some(field)
-    })
-    .filter_map(|field| {
-        let colon = memchr::memchr(b':', field)?;
-        let (name, value) = field.split_at_checked(colon)?;
-        Some((name.trim_ascii(), value.get(1..)?))
-    })
-}
-
-/// Where the first field ends: at the first line end that white space does not follow.
-fn field_end(octets: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', octets)
-        .map(|at| at + 1)
-        .find(|end| *end <= 2 || !matches!(octets.get(*end), Some(b' ' | b'\t')))
-        .unwrap_or(octets.len())
 }
 
 fn unstructured(value: &[u8]) -> String {
@@ -110,7 +85,7 @@ fn body_texts(octets: &[u8]) -> Vec<String> {
                 PartType::Message(inner) => {
                     // The header of a message inside is part of the outer body.
                     let header = fields(inner.raw_message());
-                    texts.extend(header.map(|(_, value)| casemap(&unstructured(value))));
+                    texts.extend(header.map(|field| casemap(&unstructured(field.value))));
                     left.push(inner);
                 }
                 _ => {}

@@ -1,10 +1,14 @@
-//! Mailboxes: created, changed, renamed and deleted by whoever reaches their domain.
+//! Mailboxes: created, changed and renamed by whoever reaches their domain; how they end is in `ends`.
+
+mod ends;
+
+pub use ends::{GRACE_DAYS, delete, delete_softly, list_deleted, restore};
+pub(super) use ends::{end, purge};
 
 use super::change::{check_unchanged, closes_all, taken, view};
-use super::limits::{give_back, take, take_quota};
+use super::limits::{take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
-use super::suspensions::refuse_deletion;
 use super::{
     Caller, CallerId, Change, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants,
 };
@@ -13,8 +17,7 @@ use crate::db::aliases::{self, AliasRow};
 use crate::db::levels::{self, Above, EffectiveQuota};
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::protocols::ProtocolSettings;
-use crate::db::suspensions::{self, Suspended};
-use crate::db::{Tx, api_sessions, domains as domain_rows, logins, purges};
+use crate::db::{Tx, api_sessions, domains as domain_rows, logins};
 use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
 use crate::model::{EmailAddress, LimitName, MailboxMode, Protocol, Quota, Revision, Timestamp, Touch, WhoMayPost};
 use std::collections::HashMap;
@@ -35,10 +38,6 @@ impl From<Quota> for QuotaView {
         Self { bytes: quota.bytes, messages: quota.messages }
     }
 }
-
-const DAY_MS: i64 = 24 * 3600 * 1000;
-/// Days for which a deleted mailbox can be restored at most.
-pub const GRACE_DAYS: u16 = 365;
 
 /// A mailbox as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -408,138 +407,6 @@ async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address:
     mailbox.domain = domain.id;
     mailbox.address = address;
     Ok(())
-}
-
-/// Deletes a mailbox so that it can be restored for some days: it keeps its address, its mail and its place in the
-/// plan, and nobody signs in or sends to it.
-pub async fn delete_softly(
-    control: &Control,
-    caller: &Caller,
-    id: MailboxId,
-    days: u16,
-    expected: Option<&[i64]>,
-) -> Result<Revision> {
-    caller.may_administer()?;
-    let mut change = control.begin(caller, "trash_mailbox").await?;
-    let before = reach(change.tx(), caller, id).await?;
-    check_unchanged(expected, before.revision)?;
-    check_there(&before)?;
-    let now = change.now();
-    refuse_deletion(change.tx(), caller, Suspended::Mailbox(id), now).await?;
-    let mut after = before.clone();
-    after.deleted_at = Some(now);
-    after.purge_at = Some(now + i64::from(days) * DAY_MS);
-    let (_, revision) = put(change, before, after).await?;
-    Ok(revision)
-}
-
-/// Restores a mailbox that was deleted a while ago, as it was.
-pub async fn restore(
-    control: &Control,
-    caller: &Caller,
-    id: MailboxId,
-    expected: Option<&[i64]>,
-) -> Result<(Mailbox, Revision)> {
-    caller.may_administer()?;
-    let mut change = control.begin(caller, "restore_mailbox").await?;
-    let before = reach(change.tx(), caller, id).await?;
-    check_unchanged(expected, before.revision)?;
-    if before.deleted_at.is_none() {
-        return Err(Error::InUse("the mailbox is not deleted"));
-    }
-    let mut after = before.clone();
-    (after.deleted_at, after.purge_at) = (None, None);
-    put(change, before, after).await
-}
-
-/// Writes a mailbox and its revision.
-async fn put(mut change: Change, before: MailboxRow, mut after: MailboxRow) -> Result<(Mailbox, Revision)> {
-    let id = after.id;
-    after.revision = change.revision();
-    rows::update(change.tx(), &after).await?;
-    if after.deleted_at.is_some() {
-        api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
-    }
-    let path = after.path.clone();
-    let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
-    let record = Record {
-        object: id.to_string(),
-        path,
-        before: view(&before),
-        after: view(&after),
-        touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
-    };
-    Ok((after, change.commit(record).await?))
-}
-
-/// Tells the nodes that a mailbox has ended; nothing when it was told, or ends later by now.
-pub(super) async fn end(control: &Control, id: MailboxId) -> Result<()> {
-    let system = Caller::system();
-    let mut change = control.begin(&system, "expire_mailbox").await?;
-    let before = reach(change.tx(), &system, id).await?;
-    let now = change.now();
-    if before.expired || before.expires_at.is_none_or(|at| at > now) {
-        return Ok(());
-    }
-    let mut after = before.clone();
-    after.expired = true;
-    put(change, before, after).await.map(drop)
-}
-
-/// Deleted mailboxes that can be restored, of tenants at and below the caller's.
-pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Mailbox>> {
-    let mut tx = control.db.read().await?;
-    let rows = rows::list_deleted(&mut tx, caller.list_path()?, page.into()).await?;
-    let levels_of = levels_of(&mut tx, &rows).await?;
-    let view = |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&Above::default()));
-    Ok(Paged::new(rows, page, |row| row.id.0, view))
-}
-
-/// Deletes a mailbox; its mail goes soon after.
-pub async fn delete(control: &Control, caller: &Caller, id: MailboxId, expected: Option<&[i64]>) -> Result<Revision> {
-    caller.may_administer()?;
-    let mut change = control.begin(caller, "delete_mailbox").await?;
-    let before = reach(change.tx(), caller, id).await?;
-    check_unchanged(expected, before.revision)?;
-    let now = change.now();
-    refuse_deletion(change.tx(), caller, Suspended::Mailbox(id), now).await?;
-    remove(change, caller, before).await
-}
-
-/// Removes a deleted mailbox whose time to be restored is over.
-pub(super) async fn purge(control: &Control, id: MailboxId) -> Result<()> {
-    let system = Caller::system();
-    let mut change = control.begin(&system, "purge_mailbox").await?;
-    let before = reach(change.tx(), &system, id).await?;
-    let now = change.now();
-    // It may have been restored meanwhile.
-    if before.purge_at.is_none_or(|at| at > now) {
-        return Ok(());
-    }
-    remove(change, &system, before).await.map(drop)
-}
-
-/// Removes a mailbox and everything of it; its mail is purged after the commit.
-async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Result<Revision> {
-    let (id, now) = (before.id, change.now());
-    let tx = change.tx();
-    addresses::delete(tx, before.address.key()).await?;
-    suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
-    logins::delete(tx, id).await?;
-    api_sessions::revoke_all(tx, &id.to_string()).await?;
-    let seen = view_of(tx, &before).await?;
-    rows::delete(tx, id).await?;
-    give_back(tx, &before.path, LimitName::Mailboxes).await?;
-    take_quota(tx, caller, &before.path, Some(before.quota), None).await?;
-    purges::insert(tx, id, now).await?;
-    let record = Record {
-        object: id.to_string(),
-        path: before.path.clone(),
-        before: view(&seen),
-        after: None,
-        touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
-    };
-    change.commit(record).await
 }
 
 /// A last login as callers see it.
