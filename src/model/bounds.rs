@@ -17,6 +17,8 @@ pub const FOLDER_NAME_OCTETS: usize = 1000;
 pub const FOLDER_DEPTH: usize = 32;
 /// Folders in a mailbox: a LIST answer stays below a few hundred KiB.
 pub const FOLDERS_PER_MAILBOX: usize = 2000;
+/// Entries for others in the access control list of a folder: it stands in the folder's row.
+pub const ACL_ENTRIES: usize = 100;
 /// Octets of a keyword (RFC 9051 §2.3.2 sets none; a name, not a document).
 pub const KEYWORD_OCTETS: usize = 128;
 

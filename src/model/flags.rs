@@ -20,6 +20,12 @@ impl Flags {
     pub const DELETED: Flags = Flags(1 << 3);
     /// `\Draft`
     pub const DRAFT: Flags = Flags(1 << 4);
+    /// Those that are in `mask`, too.
+    #[must_use]
+    pub const fn within(self, mask: Flags) -> Flags {
+        Flags(self.0 & mask.0)
+    }
+
     /// The system flags with their names (RFC 9051 §2.3.2).
     pub const SYSTEM: [(Flags, &'static str); 5] = [
         (Flags::ANSWERED, "\\Answered"),

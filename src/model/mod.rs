@@ -4,6 +4,7 @@
 //! Invariant: a value of any type here is valid; text is parsed once, at the edge.
 
 pub mod access;
+pub mod acl;
 pub mod bounds;
 pub mod domain_name;
 pub mod email_address;
@@ -21,6 +22,7 @@ pub use access::{
     MailboxMode, OnDelete, Pop3Policy, Protocol, ProtocolState, Role, SettingLevel, SuspensionScope, TenantKind,
     WhoMayPost,
 };
+pub use acl::{Acl, Rights, RightsChange, Who};
 pub use domain_name::DomainName;
 pub use email_address::EmailAddress;
 pub use flags::Flags;

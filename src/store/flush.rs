@@ -203,7 +203,7 @@ impl Batch<'_> {
              special_use = excluded.special_use, uid_next = excluded.uid_next, \
              highest_modseq = excluded.highest_modseq, messages = excluded.messages, unseen = excluded.unseen, \
              deleted = excluded.deleted, bytes = excluded.bytes, ops_bytes = excluded.ops_bytes, \
-             snapshot_bytes = excluded.snapshot_bytes";
+             snapshot_bytes = excluded.snapshot_bytes, acl = excluded.acl";
         tx.insert(concat!("folders (", head_columns!(), ")"), &rows, newer).await
     }
 

@@ -4,14 +4,14 @@
 
 use super::tx::{Columns, Value};
 use super::{Counts, FolderInfo, Result, SpecialUse, StoreError};
-use crate::model::FolderName;
 use crate::model::ids::{FolderId, MailboxId, TenantId};
+use crate::model::{Acl, FolderName};
 
 /// The columns of [`Head::from_columns`], in its order.
 macro_rules! head_columns {
     () => {
         "id, mailbox_id, tenant_id, name, selectable, special_use, uid_validity, uid_next, highest_modseq, \
-         messages, unseen, deleted, bytes, ops_bytes, snapshot_bytes"
+         messages, unseen, deleted, bytes, ops_bytes, snapshot_bytes, acl"
     };
 }
 pub(super) use head_columns;
@@ -33,6 +33,8 @@ pub(super) struct Head {
     pub ops_bytes: u64,
     /// Octets of the snapshot.
     pub snapshot_bytes: u64,
+    /// Who may do what.
+    pub acl: Acl,
 }
 
 /// The MODSEQ of a folder that never changed: RFC 7162 §3.1.1 wants them above 0.
@@ -54,6 +56,7 @@ impl Head {
             counts: Counts::default(),
             ops_bytes: 0,
             snapshot_bytes: 0,
+            acl: Acl::default(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Head {
             },
             ops_bytes: row.unsigned(13)?,
             snapshot_bytes: row.unsigned(14)?,
+            acl: Acl::decode(row.text(15)?).ok_or_else(|| StoreError::Corrupt("an access control list".into()))?,
         })
     }
 
@@ -99,6 +103,7 @@ impl Head {
             self.counts.bytes.into(),
             self.ops_bytes.into(),
             self.snapshot_bytes.into(),
+            self.acl.encode().as_str().into(),
         ]
     }
 
@@ -114,6 +119,7 @@ impl Head {
             uid_next: self.uid_next,
             highest_modseq: self.highest_modseq,
             counts: self.counts,
+            acl: self.acl.clone(),
         }
     }
 }

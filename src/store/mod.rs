@@ -42,7 +42,7 @@ use std::sync::atomic::Ordering;
 use writer::submit;
 
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
-use crate::model::{FolderName, Quota, UidSet, Usage};
+use crate::model::{Acl, FolderName, Quota, RightsChange, UidSet, Usage, Who};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -60,6 +60,7 @@ pub struct Store {
 pub struct Folder {
     id: FolderId,
     state: watch::Receiver<Arc<FolderState>>,
+    acl: open_folders::SharedAcl,
 }
 
 impl Folder {
@@ -71,6 +72,11 @@ impl Folder {
     /// The newest committed state; marks it as seen for [`Folder::changed`].
     pub fn state(&mut self) -> Arc<FolderState> {
         self.state.borrow_and_update().clone()
+    }
+
+    /// Who may do what in it, as of the last commit that this node knows of.
+    pub fn acl(&self) -> Acl {
+        self.acl.read().clone()
     }
 
     /// Waits for a state newer than the one last taken by [`Folder::state`].
@@ -114,6 +120,17 @@ impl Store {
         submit(&self.shared, writes::Rename { mailbox, from: from.clone(), to: to.clone() }).await
     }
 
+    /// Changes what somebody may do in a folder (RFC 4314 §3.1, §3.2).
+    pub async fn change_acl(
+        &self,
+        mailbox: MailboxRef,
+        folder: FolderId,
+        who: Who,
+        change: RightsChange,
+    ) -> Result<()> {
+        submit(&self.shared, writes::ChangeAcl { mailbox, folder, who, change }).await
+    }
+
     /// Sets or clears the subscription of a name, which need not exist (RFC 9051 §6.3.7).
     pub async fn subscribe(&self, mailbox: MailboxRef, name: &FolderName, subscribed: bool) -> Result<()> {
         submit(&self.shared, writes::Subscribe { mailbox, name: name.clone(), subscribed }).await
@@ -128,13 +145,13 @@ impl Store {
     pub async fn open(&self, mailbox: MailboxRef, folder: FolderId) -> Result<Folder> {
         // A round more only where the folder is dropped from memory right after it was loaded.
         loop {
-            if let Some(state) = self.shared.open.subscribe(mailbox.id, folder) {
-                return Ok(Folder { id: folder, state });
+            if let Some((state, acl)) = self.shared.open.subscribe(mailbox.id, folder) {
+                return Ok(Folder { id: folder, state, acl });
             }
-            let loaded = self.shared.read(move |tx| Box::pin(reads::state(tx, mailbox.id, folder))).await?;
+            let (loaded, acl) = self.shared.read(move |tx| Box::pin(reads::state(tx, mailbox.id, folder))).await?;
             if self.shared.read_only.load(Ordering::Acquire) {
                 // Nobody writes any more, so what was read is the newest there will be.
-                self.shared.open.publish(mailbox.id, folder, loaded);
+                self.shared.open.publish(mailbox.id, folder, loaded, acl);
             } else {
                 submit(&self.shared, writes::OpenFolder { mailbox, folder, loaded }).await?;
             }
@@ -200,9 +217,9 @@ impl Store {
         quota: Quota,
         from: FolderId,
         uids: UidSet,
-        to: FolderId,
+        to: impl Into<Target>,
     ) -> Result<Copied> {
-        submit(&self.shared, writes::Copy { mailbox, quota, from, uids, to }).await
+        submit(&self.shared, writes::Copy { mailbox, quota, from, uids, to: to.into() }).await
     }
 
     /// Moves messages within a mailbox, all or none (RFC 6851, RFC 9051 §6.4.8).
@@ -211,9 +228,9 @@ impl Store {
         mailbox: MailboxRef,
         from: FolderId,
         uids: UidSet,
-        to: FolderId,
+        to: impl Into<Target>,
     ) -> Result<Copied> {
-        submit(&self.shared, writes::Move { mailbox, from, uids, to }).await
+        submit(&self.shared, writes::Move { mailbox, from, uids, to: to.into() }).await
     }
 
     /// What is stored beside each message's body, in the order asked for; `None` for one that is gone.

@@ -4,14 +4,18 @@
 //! and its MODSEQ never goes back.
 
 use super::FolderState;
+use crate::model::Acl;
 use crate::model::ids::{FolderId, MailboxId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Folders that stay loaded although no session has them open, since the next one often will.
 const IDLE_FOLDERS: usize = 64;
+
+/// The access control list of an open folder: read by its sessions, replaced by commits.
+pub(super) type SharedAcl = Arc<RwLock<Acl>>;
 
 #[derive(Default)]
 struct Map {
@@ -22,6 +26,7 @@ struct Map {
 struct Open {
     mailbox: MailboxId,
     state: watch::Sender<Arc<FolderState>>,
+    acl: SharedAcl,
     used: u64,
 }
 
@@ -33,13 +38,17 @@ pub(super) struct OpenFolders {
 
 impl OpenFolders {
     /// Follows a folder of this mailbox that is loaded.
-    pub fn subscribe(&self, mailbox: MailboxId, folder: FolderId) -> Option<watch::Receiver<Arc<FolderState>>> {
+    pub fn subscribe(
+        &self,
+        mailbox: MailboxId,
+        folder: FolderId,
+    ) -> Option<(watch::Receiver<Arc<FolderState>>, SharedAcl)> {
         let mut map = self.map.lock();
         map.clock += 1;
         let clock = map.clock;
         let open = map.folders.get_mut(&folder).filter(|open| open.mailbox == mailbox)?;
         open.used = clock;
-        Some(open.state.subscribe())
+        Some((open.state.subscribe(), open.acl.clone()))
     }
 
     /// The newest state known here.
@@ -48,13 +57,17 @@ impl OpenFolders {
     }
 
     /// Shows a committed state to all that follow the folder, and keeps it.
-    pub fn publish(&self, mailbox: MailboxId, folder: FolderId, state: Arc<FolderState>) {
+    pub fn publish(&self, mailbox: MailboxId, folder: FolderId, state: Arc<FolderState>, acl: Acl) {
         let mut map = self.map.lock();
         map.clock += 1;
         let used = map.clock;
         let entry = map.folders.entry(folder);
-        let open = entry.or_insert_with(|| Open { mailbox, state: watch::Sender::new(state.clone()), used });
+        let open = entry.or_insert_with(|| {
+            let (state, acl) = (watch::Sender::new(state.clone()), SharedAcl::default());
+            Open { mailbox, state, acl, used }
+        });
         open.used = used;
+        *open.acl.write() = acl;
         open.state.send_if_modified(|known| {
             let newer = state.highest_modseq > known.highest_modseq;
             if newer {

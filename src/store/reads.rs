@@ -9,7 +9,7 @@ use super::tx::{Columns, Tx};
 use super::{FolderInfo, FolderState, MessageReader, Pop3Mark, Result, Shared, StoreError, StoredMessage};
 use crate::model::bounds;
 use crate::model::ids::{FolderId, MailboxId, MessageId};
-use crate::model::{FolderName, Usage};
+use crate::model::{Acl, FolderName, Usage};
 use bytes::{Bytes, BytesMut};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -48,11 +48,14 @@ pub(super) async fn orphan_subscriptions(tx: &mut Tx, mailbox: MailboxId) -> Res
 }
 
 /// A folder's state, as far as it was committed when this read began.
-pub(super) async fn state(tx: &mut Tx, mailbox: MailboxId, folder: FolderId) -> Result<Arc<FolderState>> {
-    let sql = "SELECT uid_validity, highest_modseq FROM folders WHERE id = $1 AND mailbox_id = $2 AND selectable = 1";
+pub(super) async fn state(tx: &mut Tx, mailbox: MailboxId, folder: FolderId) -> Result<(Arc<FolderState>, Acl)> {
+    let sql = "SELECT uid_validity, highest_modseq, acl FROM folders \
+         WHERE id = $1 AND mailbox_id = $2 AND selectable = 1";
     let rows = tx.query(sql, &[folder.0.into(), mailbox.0.into()]).await?;
     let head = rows.first().ok_or(StoreError::NoSuchFolder)?;
-    read_state(tx, folder, head.small(0)?, head.unsigned(1)?, None).await?
+    let acl = Acl::decode(head.text(2)?).ok_or_else(|| StoreError::Corrupt("an access control list".into()))?;
+    let state = read_state(tx, folder, head.small(0)?, head.unsigned(1)?, None).await??;
+    Ok((state, acl))
 }
 
 /// What several mailboxes hold, in the order asked for.

@@ -4,7 +4,7 @@
 
 use super::StagedBody;
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
-use crate::model::{Flags, FolderName, Quota, UidSet};
+use crate::model::{Acl, Flags, FolderName, Quota, UidSet};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ pub struct FolderInfo {
     pub highest_modseq: u64,
     /// Messages, unseen ones, deleted ones, octets.
     pub counts: super::Counts,
+    /// Who may do what (RFC 4314).
+    pub acl: Acl,
 }
 
 /// A message to put into a folder.
@@ -143,6 +145,21 @@ pub struct Expunged {
     pub uids: UidSet,
     /// HIGHESTMODSEQ after it.
     pub highest_modseq: u64,
+}
+
+/// Where a copy or a move goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The folder.
+    pub folder: FolderId,
+    /// The flags that may come along (RFC 4314 §4).
+    pub flags: Flags,
+}
+
+impl From<FolderId> for Target {
+    fn from(folder: FolderId) -> Self {
+        Self { folder, flags: Flags(u64::MAX) }
+    }
 }
 
 /// The outcome of a copy or a move; both sets have the same number of UIDs, in the same order.

@@ -5,7 +5,7 @@ use super::nodes;
 use super::open_folders::OpenFolders;
 use super::postgres::PostgresTx;
 use super::sqlite::{self, Readers, SqliteTx, WriteSlot};
-use super::tx::{Tx, TxResult};
+use super::tx::{Columns, Tx, TxResult};
 use super::writer::{Job, WriteEnd, Writer};
 use super::{Result, Store, StoreError};
 use crate::clock::Clock;
@@ -19,8 +19,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
-/// The store's tables, version by version.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/store/0001_start.sql")];
+/// The store's tables, version by version. Numbers may have gaps, and a lower one may come later: what counts is
+/// which of them a database has seen.
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/store/0001_start.sql")),
+    (30, include_str!("../../migrations/store/0030_acl.sql")),
+];
 
 /// A file's time may lag behind the clock; what is this young waits for the next start.
 const COARSE_CLOCK: Duration = Duration::from_secs(10);
@@ -175,12 +179,16 @@ impl Drop for WriterEnd {
     }
 }
 
+fn versions(rows: &[Columns]) -> HashSet<i64> {
+    rows.iter().filter_map(|row| row.int(0).ok()).collect()
+}
+
 fn migrate_sqlite(tx: &mut SqliteTx) -> TxResult<()> {
     tx.script("CREATE TABLE IF NOT EXISTS store_migrations (version INTEGER PRIMARY KEY)")?;
-    let done = tx.query("SELECT version FROM store_migrations", &[])?.len();
-    for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
+    let done = versions(&tx.query("SELECT version FROM store_migrations", &[])?);
+    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| !done.contains(version)) {
         tx.script(&sqlite::schema(text))?;
-        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(version as u64 + 1).into()])?;
+        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(*version).into()])?;
     }
     Ok(())
 }
@@ -189,10 +197,10 @@ async fn migrate_postgres(tx: &mut PostgresTx) -> TxResult<()> {
     // Nodes may start at once: one of them makes the tables.
     tx.execute("SELECT pg_advisory_xact_lock(7146127)", &[]).await?;
     tx.script("CREATE TABLE IF NOT EXISTS store_migrations (version BIGINT PRIMARY KEY)").await?;
-    let done = tx.query("SELECT version FROM store_migrations", &[]).await?.len();
-    for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
+    let done = versions(&tx.query("SELECT version FROM store_migrations", &[]).await?);
+    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| !done.contains(version)) {
         tx.script(text).await?;
-        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(version as u64 + 1).into()]).await?;
+        tx.execute("INSERT INTO store_migrations (version) VALUES ($1)", &[(*version).into()]).await?;
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use super::postgres::PostgresTx;
 use super::sqlite::{SqliteTx, WriteSlot};
 use super::tx::{Tx, TxError, TxResult};
 use super::{FolderState, Result, Shared, StoreError};
-use crate::model::bounds;
 use crate::model::ids::{FolderId, MailboxId};
+use crate::model::{Acl, bounds};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -145,7 +145,7 @@ pub(super) struct Writer {
 
 /// What a commit has changed, for whom it concerns.
 struct Committed {
-    states: Vec<(MailboxId, FolderId, Arc<FolderState>)>,
+    states: Vec<(MailboxId, FolderId, Arc<FolderState>, Acl)>,
     deleted: Vec<FolderId>,
     after: Aftermath,
 }
@@ -252,7 +252,7 @@ impl Writer {
         let Batch { heads, states, changes, gone, .. } = batch;
         let open = |(id, state): (FolderId, Result<Arc<FolderState>>)| {
             let head = heads.get(&id).filter(|head| head.selectable)?;
-            Some((head.mailbox, id, state.ok()?))
+            Some((head.mailbox, id, state.ok()?, head.acl.clone()))
         };
         let states = states.into_iter().filter_map(open).collect();
         Ok(Committed { states, deleted: changes.deleted_folders.into_iter().chain(gone).collect(), after })
@@ -260,8 +260,8 @@ impl Writer {
 
     fn settle(&self, committed: Committed) {
         committed.after.claimed.iter().for_each(|claim| claim.keep());
-        for (mailbox, folder, state) in committed.states {
-            self.shared.open.publish(mailbox, folder, state);
+        for (mailbox, folder, state, acl) in committed.states {
+            self.shared.open.publish(mailbox, folder, state, acl);
         }
         for folder in committed.deleted {
             self.shared.open.close(folder);

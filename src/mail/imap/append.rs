@@ -5,12 +5,13 @@
 //! Invariant: all messages of one APPEND are stored, in one change, or none.
 
 use super::command::MailboxName;
+use super::gate;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::view::Selected;
 use super::wire::{Append, AppendMessage, AppendStep, Replaced, Wire};
-use crate::model::{Quota, Usage, bounds};
+use crate::model::{Quota, Rights, Usage, bounds};
 use crate::store::{FolderInfo, NewMessage, StagedBody, StoreError};
 use bytes::Buf;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 /// An APPEND on its way.
 struct Intake {
     folder: FolderInfo,
+    /// What may be set on the messages.
+    rights: Rights,
     quota: Quota,
     /// What the mailbox would hold with the messages taken so far.
     usage: Usage,
@@ -118,6 +121,8 @@ fn replaced_uid(selected: &Selected, replaced: Option<&Replaced>, uid_only: bool
     if selected.read_only {
         return Err(Reply::no("The folder was opened with EXAMINE").into());
     }
+    // RFC 8508 §4: the old message goes as by MOVE.
+    gate::check(selected.rights(), Rights::READ.and(gate::OF_MOVE))?;
     if uid_only && !uid {
         // RFC 9586 §3.
         return Err(Reply::bad("Only UIDs are used in this session").with("UIDREQUIRED").into());
@@ -131,7 +136,7 @@ async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<I
     let folder = account.target(peer, folder).await?;
     let quota = account.quota(&peer.services).await?;
     let usage = peer.services.store.usage(account.config.id).await?;
-    Ok(Intake { folder, quota, usage, messages: Vec::new() })
+    Ok(Intake { rights: account.rights(&folder), folder, quota, usage, messages: Vec::new() })
 }
 
 impl Intake {
@@ -162,8 +167,9 @@ impl Intake {
     fn push(&mut self, body: StagedBody, message: &AppendMessage, now: i64) {
         self.messages.push(NewMessage {
             body: Arc::new(body),
-            flags: message.flags.system,
-            keywords: message.flags.keywords.clone(),
+            // RFC 4314 §4: flags that may not be set are left out, and that is no error.
+            flags: message.flags.system.within(self.rights.flags()),
+            keywords: if self.rights.contains(Rights::WRITE) { message.flags.keywords.clone() } else { Vec::new() },
             internal_date: message.internal_date.unwrap_or(now),
         });
     }

@@ -4,12 +4,14 @@
 //! charset. Invariant: a value is well-formed by the grammar; whether it makes sense now
 //! (state, folder, capability) is the session's to say.
 
+mod acl;
 mod fetch;
 mod list;
 mod search;
 mod sequence;
 mod sort;
 
+pub use acl::AclCommand;
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
 pub use search::{PartialRange, Search, SearchKey, SearchReturn};
@@ -112,6 +114,8 @@ pub enum Command {
     GetQuota(String),
     /// GETQUOTAROOT (RFC 9208)
     GetQuotaRoot(MailboxName),
+    /// MYRIGHTS, GETACL and the like (RFC 4314)
+    Acl(MailboxName, AclCommand),
     /// SETQUOTA (RFC 9208): the root and its limits
     SetQuota(String, Vec<(String, u64)>),
 }
@@ -157,6 +161,11 @@ impl Command {
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(..) => "SETQUOTA",
+            Self::Acl(_, AclCommand::Get) => "GETACL",
+            Self::Acl(_, AclCommand::Mine) => "MYRIGHTS",
+            Self::Acl(_, AclCommand::List(_)) => "LISTRIGHTS",
+            Self::Acl(_, AclCommand::Set(..)) => "SETACL",
+            Self::Acl(_, AclCommand::Delete(_)) => "DELETEACL",
         }
     }
 }

@@ -5,7 +5,7 @@ use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
 use super::sync::{Expunges, sync};
 use super::view::Selected;
-use crate::store::Copied;
+use crate::store::{Copied, FolderInfo, Target};
 
 /// COPY, UID COPY.
 pub(super) async fn copy(peer: &mut Peer, account: &Account, selected: &mut Selected, command: &Transfer) -> Answer {
@@ -15,7 +15,8 @@ pub(super) async fn copy(peer: &mut Peer, account: &Account, selected: &mut Sele
     }
     let target = account.target(peer, &command.mailbox).await?;
     let quota = account.quota(&peer.services).await?;
-    let copied = peer.store().copy(account.mailbox(), quota, selected.folder.id(), uids, target.id).await?;
+    let copied =
+        peer.store().copy(account.mailbox(), quota, selected.folder.id(), uids, within(account, &target)).await?;
     sync(peer, selected, Expunges::Tell, None).await?;
     let reply = Reply::ok("COPY completed");
     Ok(match copy_uid(&copied) {
@@ -39,7 +40,8 @@ pub(super) async fn move_messages(
         return gone(peer, selected).await;
     }
     let target = account.target(peer, &command.mailbox).await?;
-    let moved = peer.store().move_messages(account.mailbox(), selected.folder.id(), uids, target.id).await?;
+    let moved =
+        peer.store().move_messages(account.mailbox(), selected.folder.id(), uids, within(account, &target)).await?;
     if let Some(code) = copy_uid(&moved) {
         // RFC 6851 §4.3: COPYUID comes before the EXPUNGEs.
         peer.out().extend_from_slice(format!("* OK [{code}] Moved\r\n").as_bytes());
@@ -49,6 +51,11 @@ pub(super) async fn move_messages(
     // RFC 7162 §3.2.8: a QRESYNC client takes its MODSEQ from the tagged OK.
     let told = peer.enabled.qresync && !moved.source.is_empty();
     Ok(if told { reply.with(format!("HIGHESTMODSEQ {}", selected.view.seen.highest_modseq)) } else { reply })
+}
+
+/// RFC 4314 §4: flags that may not be set in the target are left behind.
+fn within(account: &Account, target: &FolderInfo) -> Target {
+    Target { folder: target.id, flags: account.rights(target).flags() }
 }
 
 /// RFC 4315 §3: COPYUID; nothing when no message was copied.

@@ -6,7 +6,7 @@ use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::vanished::up_to;
 use super::view::Selected;
-use crate::model::UidSet;
+use crate::model::{Rights, UidSet};
 
 /// EXPUNGE, or UID EXPUNGE when there is a set.
 pub(super) async fn expunge(
@@ -35,7 +35,8 @@ pub(super) async fn expunge(
 /// CLOSE: removes what is `\Deleted` without telling.
 pub(super) async fn close(peer: &mut Peer, account: &Account, selected: &Selected) -> Answer {
     // RFC 9051 §6.4.1: nothing is removed after EXAMINE, and that is no error.
-    if !selected.read_only {
+    // RFC 4314 §4: and neither without the right, and that is no error either.
+    if !selected.read_only && selected.rights().contains(Rights::EXPUNGE) {
         remove(peer, account, selected, everything(selected)).await?;
     }
     Ok(Reply::ok("CLOSE completed"))

@@ -10,7 +10,7 @@ use crate::store::SpecialUse;
 
 /// CREATE, with USE (RFC 6154 §3).
 pub(super) async fn create(peer: &mut Peer, account: &Account, name: &MailboxName, uses: &[String]) -> Answer {
-    let name = new_name(peer, name)?;
+    let name = account.to_create(peer, name).await?;
     let special_use = match uses {
         [] => None,
         // RFC 6154 §3: USEATTR when the use cannot be given.
@@ -29,14 +29,14 @@ fn special_use(attribute: &str) -> Option<SpecialUse> {
 
 /// DELETE.
 pub(super) async fn delete(peer: &mut Peer, account: &Account, name: &MailboxName) -> Answer {
-    let name = new_name(peer, name)?;
+    let name = account.to_remove(peer, name).await?;
     peer.store().delete_folder(account.mailbox(), &name).await?;
     Ok(Reply::ok("DELETE completed"))
 }
 
 /// RENAME.
 pub(super) async fn rename(peer: &mut Peer, account: &Account, from: &MailboxName, to: &MailboxName) -> Answer {
-    let (from, to) = (new_name(peer, from)?, new_name(peer, to)?);
+    let (from, to) = (account.to_remove(peer, from).await?, account.to_create(peer, to).await?);
     if to.is_below(&from) && !from.is_inbox() {
         return Ok(Reply::no("A folder cannot move below itself").with("CANNOT"));
     }

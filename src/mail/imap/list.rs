@@ -2,6 +2,7 @@
 //!
 //! It reads the store's list of folders once per command. Invariant: each name is answered once.
 
+use super::acl;
 use super::command::{List, MailboxName};
 use super::encode;
 use super::pattern::Pattern;
@@ -9,7 +10,7 @@ use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
 use super::status;
 use super::wire::utf7;
-use crate::model::FolderName;
+use crate::model::{FolderName, Rights};
 use crate::store::FolderInfo;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +53,9 @@ async fn candidates(
 ) -> Result<Candidates, crate::store::StoreError> {
     let store = peer.store();
     let mut all = Candidates::new();
-    for info in store.folders(account.mailbox()).await? {
+    // RFC 4314 §4: a folder that may not be listed is as if it were not there.
+    let folders = store.folders(account.mailbox()).await?;
+    for info in folders.into_iter().filter(|info| account.rights(info).contains(Rights::LOOKUP)) {
         let subscribed = info.subscribed;
         all.insert(info.name.clone(), Candidate { info: Some(info), subscribed, has_children: false });
     }
@@ -104,8 +107,14 @@ pub(super) async fn list(peer: &mut Peer, account: &Account, list: &List) -> Ans
         write(peer, name, candidate, list, child);
         if let (Some(items), Some(info)) = (&list.returning.status, &candidate.info)
             && info.selectable
+            // RFC 5819 §2: no answer for what STATUS would refuse.
+            && account.rights(info).contains(Rights::READ)
         {
             status::write(peer, info, items, status::deleted_octets(peer, account, info, items).await?);
+        }
+        if let (true, Some(info)) = (list.returning.my_rights, candidate.info.as_ref().filter(|info| info.selectable)) {
+            // RFC 8440 §4.
+            acl::my_rights(peer, account, info);
         }
         peer.conn.flush_if_full().await?;
     }

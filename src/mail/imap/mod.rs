@@ -6,6 +6,7 @@
 pub mod command;
 pub mod wire;
 
+mod acl;
 mod append;
 mod authenticate;
 mod capability;
@@ -14,6 +15,7 @@ mod encode;
 mod expunge;
 mod fetch;
 mod folders;
+mod gate;
 mod idle;
 mod line;
 mod list;

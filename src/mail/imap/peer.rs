@@ -9,7 +9,7 @@ use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::Conn;
 use crate::model::{FolderName, Quota};
-use crate::store::{FolderInfo, MailboxRef, Store};
+use crate::store::{MailboxRef, Store};
 use std::sync::Arc;
 
 /// Extensions that change answers once the client has asked for them (RFC 9051 §6.3.1).
@@ -77,32 +77,6 @@ impl Account {
                 tracing::warn!(%error, "no answer from the directory");
                 Err(Reply::no("The directory does not answer, try again later").with("UNAVAILABLE").into())
             }
-        }
-    }
-
-    /// The selectable folder of a name as the client wrote it.
-    pub(super) async fn folder(&self, peer: &Peer, name: &MailboxName) -> Result<FolderInfo, Stop> {
-        let missing = || Stop::from(Reply::no("There is no such folder").with("NONEXISTENT"));
-        // A name that cannot be one names no folder.
-        let name = name.folder(peer.enabled.utf8_names()).ok_or_else(missing)?;
-        let folders = peer.services.store.folders(self.mailbox()).await?;
-        let found = folders.into_iter().find(|folder| folder.name == name).ok_or_else(missing)?;
-        if !found.selectable {
-            return Err(Reply::no("The name only holds other folders").with("NONEXISTENT").into());
-        }
-        Ok(found)
-    }
-
-    /// The folder that messages are to go to: its absence is answered with TRYCREATE.
-    pub(super) async fn target(&self, peer: &Peer, name: &MailboxName) -> Result<FolderInfo, Stop> {
-        match self.folder(peer, name).await {
-            // RFC 9051 §6.3.12, §6.4.7: a hint that CREATE may help, unless the name cannot be created.
-            Err(Stop::Reply(reply)) if reply.code.as_deref() == Some("NONEXISTENT") => {
-                let can_be = name.folder(peer.enabled.utf8_names()).is_some();
-                Err(if can_be { reply.with("TRYCREATE") } else { Reply::no("That is no folder name").with("CANNOT") }
-                    .into())
-            }
-            other => other,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::command::MailboxName;
 use super::list;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
+use crate::model::Rights;
 
 /// GETQUOTA.
 pub(super) async fn get(peer: &mut Peer, account: &Account, root: &str) -> Answer {
@@ -16,7 +17,7 @@ pub(super) async fn get(peer: &mut Peer, account: &Account, root: &str) -> Answe
 
 /// GETQUOTAROOT.
 pub(super) async fn root_of(peer: &mut Peer, account: &Account, folder: &MailboxName) -> Answer {
-    let info = account.folder(peer, folder).await?;
+    let info = account.folder(peer, folder, Rights::READ).await?;
     let utf8 = peer.enabled.utf8_names();
     let out = peer.out();
     out.extend_from_slice(b"* QUOTAROOT ");

@@ -113,6 +113,7 @@ impl From<StoreError> for Reply {
             StoreError::FolderExists => Self::no("A folder of that name exists").with("ALREADYEXISTS"),
             StoreError::TooManyFolders => Self::no("The mailbox has too many folders").with("LIMIT"),
             StoreError::TooManyKeywords => Self::no("The folder has too many keywords").with("LIMIT"),
+            StoreError::TooManyRights => Self::no("The folder's access control list is full").with("LIMIT"),
             StoreError::InboxImmutable => Self::no("INBOX cannot be deleted").with("CANNOT"),
             // RFC 7889 §4.
             StoreError::TooLarge => Self::no("The message is too large").with("TOOBIG"),

@@ -10,7 +10,7 @@ use super::vanished::{up_to, vanished};
 use super::view::{Selected, View};
 use super::{encode, list, sync};
 use crate::mail::conn::Interrupt;
-use crate::model::{Flags, UidSet};
+use crate::model::{Flags, Rights, UidSet};
 use crate::store::FolderState;
 
 /// Refuses what cannot be a SELECT now; then the folder that is selected stays so.
@@ -24,13 +24,17 @@ pub(super) fn refusal(peer: &Peer, command: &Select) -> Option<Reply> {
     (qresync.matching.is_some() && peer.enabled.uid_only).then(|| Reply::bad("Only UIDs are used").with("UIDREQUIRED"))
 }
 
+/// Rights that let a client change something (RFC 4314 §5.2; all flags are shared).
+const CHANGES: Rights =
+    Rights::INSERT.and(Rights::EXPUNGE).and(Rights::SEEN).and(Rights::WRITE).and(Rights::DELETE_MESSAGES);
+
 /// Opens a folder and tells its state.
 pub(super) async fn select(
     peer: &mut Peer,
     account: &Account,
     command: &Select,
 ) -> Result<(Box<Selected>, Reply), Stop> {
-    let info = account.folder(peer, &command.mailbox).await?;
+    let info = account.folder(peer, &command.mailbox, Rights::READ).await?;
     let mut folder = peer.store().open(account.mailbox(), info.id).await?;
     let seen = folder.state();
     if command.condstore {
@@ -38,9 +42,12 @@ pub(super) async fn select(
     }
     let mut selected = Box::new(Selected {
         folder,
-        name: info.name,
+        name: info.name.clone(),
         view: View::new(seen),
-        read_only: command.read_only,
+        // RFC 4314 §5.2: READ-ONLY when nothing can be changed.
+        read_only: command.read_only || !account.rights(&info).any_of(CHANGES),
+        who: account.who(),
+        rights_told: account.rights(&info),
         saved: UidSet::new(),
         keywords_told: 0,
     });
@@ -48,11 +55,8 @@ pub(super) async fn select(
     if let Some(qresync) = &command.qresync {
         resync(peer, &selected.view, qresync).await?;
     }
-    let reply = if command.read_only {
-        Reply::ok("EXAMINE completed").with("READ-ONLY")
-    } else {
-        Reply::ok("SELECT completed").with("READ-WRITE")
-    };
+    let text = if command.read_only { "EXAMINE completed" } else { "SELECT completed" };
+    let reply = Reply::ok(text).with(if selected.read_only { "READ-ONLY" } else { "READ-WRITE" });
     Ok((selected, reply))
 }
 

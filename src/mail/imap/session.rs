@@ -17,8 +17,8 @@ use super::sync::{Expunges, hold_back, sync};
 use super::view::Selected;
 use super::wire::{Append, Step, Wire};
 use super::{
-    append, authenticate, capability, copy_move, expunge, fetch, folders, idle, list, quota, search, select, status,
-    store,
+    acl, append, authenticate, capability, copy_move, expunge, fetch, folders, gate, idle, list, quota, search, select,
+    status, store,
 };
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
@@ -314,6 +314,7 @@ impl Session {
             Command::GetQuota(root) => quota::get(peer, account, &root).await?,
             Command::GetQuotaRoot(name) => quota::root_of(peer, account, &name).await?,
             Command::SetQuota(..) => quota::set(),
+            Command::Acl(name, command) => acl::answer(peer, account, &name, command).await?,
             command => return self.in_folder(tag, account, command).await,
         };
         self.sync().await?;
@@ -344,6 +345,7 @@ impl Session {
         if peer.enabled.uid_only && command.speaks_of_numbers() {
             return Ok(Reply::bad("Only UIDs are used in this session").with("UIDREQUIRED"));
         }
+        gate::check(selected.rights(), gate::needed_in_selected(&command))?;
         match command {
             Command::Fetch(command) => fetch::fetch(peer, account, selected, &command).await,
             Command::Store(command) => store::store(peer, account, selected, &command).await,

@@ -8,12 +8,12 @@ use super::list::name;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
 use crate::model::ids::FolderId;
-use crate::model::{Flags, bounds};
+use crate::model::{Flags, Rights, bounds};
 use crate::store::{FolderInfo, StoreError};
 
 /// STATUS.
 pub(super) async fn status(peer: &mut Peer, account: &Account, folder: &MailboxName, items: &[StatusItem]) -> Answer {
-    let info = account.folder(peer, folder).await?;
+    let info = account.folder(peer, folder, Rights::READ).await?;
     if items.contains(&StatusItem::HighestModSeq) {
         // RFC 7162 §3.1: asking for HIGHESTMODSEQ is a CONDSTORE-enabling command.
         peer.enabled.condstore = true;

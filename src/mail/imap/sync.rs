@@ -8,7 +8,7 @@ use super::peer::{Enabled, Peer};
 use super::reply::{Reply, Status};
 use super::view::{Selected, View};
 use crate::mail::conn::Interrupt;
-use crate::model::{Flags, UidSet};
+use crate::model::{Flags, Rights, UidSet};
 use crate::store::{FlagMode, FolderState, Row};
 
 /// Whether EXPUNGE may be sent now.
@@ -48,6 +48,7 @@ pub(super) async fn sync(
     expunges: Expunges,
     own: Option<Own>,
 ) -> Result<(), Interrupt> {
+    tell_rights(peer, selected);
     let newest = selected.folder.state();
     let view = &mut selected.view;
     let same = std::sync::Arc::ptr_eq(&newest, &view.seen);
@@ -142,12 +143,21 @@ fn tell_keywords(peer: &mut Peer, selected: &mut Selected) {
     }
 }
 
+/// RFC 4314 §5.1.1: FLAGS and PERMANENTFLAGS come again when what the client may change has changed.
+fn tell_rights(peer: &mut Peer, selected: &mut Selected) {
+    if selected.rights().flags() != selected.rights_told.flags() {
+        flag_lists(peer, selected);
+    }
+}
+
 /// FLAGS and PERMANENTFLAGS (RFC 9051 §7.3.5, §7.1).
 pub(super) fn flag_lists(peer: &mut Peer, selected: &mut Selected) {
     let keywords = selected.view.seen.keywords.clone();
     selected.keywords_told = keywords.len();
     let system = Flags::SYSTEM.iter().fold(Flags::EMPTY, |all, (flag, _)| all.union(*flag));
     let all = (0..keywords.len()).filter_map(Flags::keyword).fold(system, Flags::union);
+    selected.rights_told = selected.rights();
+    let changeable = selected.rights_told.flags();
     let out = peer.out();
     out.extend_from_slice(b"* FLAGS ");
     encode::flags(out, all, &keywords);
@@ -156,8 +166,8 @@ pub(super) fn flag_lists(peer: &mut Peer, selected: &mut Selected) {
         // RFC 9051 §6.3.3: nothing can be changed for good after EXAMINE.
         out.extend_from_slice(b"()");
     } else {
-        encode::flags(out, all, &keywords);
-        if keywords.len() < Flags::MAX_KEYWORDS {
+        encode::flags(out, all.within(changeable), &keywords);
+        if keywords.len() < Flags::MAX_KEYWORDS && selected.rights_told.contains(Rights::WRITE) {
             // RFC 9051 §7.1: `\*` says that new keywords can be made.
             out.pop();
             out.extend_from_slice(b" \\*)");

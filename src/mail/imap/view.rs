@@ -7,7 +7,7 @@
 use super::command::{SeqNumber, SequenceSet};
 use super::reply::{Reply, Stop};
 use super::vanished::{intersection, up_to};
-use crate::model::{FolderName, UidSet};
+use crate::model::{FolderName, Rights, UidSet, Who};
 use crate::store::{Folder, FolderState, Row};
 use std::sync::Arc;
 
@@ -35,6 +35,10 @@ pub(super) struct Selected {
     pub(super) view: View,
     /// True after EXAMINE.
     pub(super) read_only: bool,
+    /// Whose rights count.
+    pub(super) who: Who,
+    /// The rights that PERMANENTFLAGS last reflected.
+    pub(super) rights_told: Rights,
     /// The result of the last SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1).
     pub(super) saved: UidSet,
     /// How many of the folder's keywords FLAGS has named.
@@ -42,6 +46,11 @@ pub(super) struct Selected {
 }
 
 impl Selected {
+    /// What the session may do here now.
+    pub(super) fn rights(&self) -> Rights {
+        self.folder.acl().rights_of(&self.who)
+    }
+
     /// The UIDs that a command means; ghosts may be among them, unknown messages are not.
     pub(super) fn resolve(&self, set: &SequenceSet, by_uid: bool) -> Result<UidSet, Stop> {
         match set {

@@ -6,7 +6,7 @@ use crate::model::{Flags, Quota, UidSet, Usage};
 use crate::store::batch::{Batch, Incoming};
 use crate::store::load::Needs;
 use crate::store::writer::Write;
-use crate::store::{Copied, MailboxRef, Result, Row};
+use crate::store::{Copied, MailboxRef, Result, Row, Target};
 
 /// COPY.
 pub(in crate::store) struct Copy {
@@ -14,7 +14,7 @@ pub(in crate::store) struct Copy {
     pub quota: Quota,
     pub from: FolderId,
     pub uids: UidSet,
-    pub to: FolderId,
+    pub to: Target,
 }
 
 impl Write for Copy {
@@ -22,16 +22,16 @@ impl Write for Copy {
 
     fn needs(&self, needs: &mut Needs) {
         needs.mailbox(self.mailbox);
-        needs.folders.extend([self.from, self.to]);
+        needs.folders.extend([self.from, self.to.folder]);
     }
 
     fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
-        vec![self.from, self.to]
+        vec![self.from, self.to.folder]
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Copied> {
         batch.head(self.mailbox.id, self.from)?;
-        batch.head(self.mailbox.id, self.to)?;
+        batch.head(self.mailbox.id, self.to.folder)?;
         let rows = rows_of(&*batch.state(self.from)?, &self.uids);
         let more = Usage { bytes: rows.iter().map(|row| u64::from(row.size)).sum(), messages: rows.len() as u64 };
         batch.check_quota(self.mailbox.id, self.quota, more)?;
@@ -51,7 +51,7 @@ pub(in crate::store) struct Move {
     pub mailbox: MailboxRef,
     pub from: FolderId,
     pub uids: UidSet,
-    pub to: FolderId,
+    pub to: Target,
 }
 
 impl Write for Move {
@@ -59,16 +59,16 @@ impl Write for Move {
 
     fn needs(&self, needs: &mut Needs) {
         needs.mailbox(self.mailbox);
-        needs.folders.extend([self.from, self.to]);
+        needs.folders.extend([self.from, self.to.folder]);
     }
 
     fn states(&self, _batch: &Batch<'_>) -> Vec<FolderId> {
-        vec![self.from, self.to]
+        vec![self.from, self.to.folder]
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Copied> {
         batch.head(self.mailbox.id, self.from)?;
-        batch.head(self.mailbox.id, self.to)?;
+        batch.head(self.mailbox.id, self.to.folder)?;
         let rows = rows_of(&*batch.state(self.from)?, &self.uids);
         shift(batch, self.from, self.to, &rows)
     }
@@ -76,7 +76,7 @@ impl Write for Move {
 
 /// Moves rows from one folder to another; RFC 6851 §4.3: the source's UIDs are gone afterwards,
 /// also where source and target are one folder.
-pub(super) fn shift(batch: &mut Batch<'_>, from: FolderId, to: FolderId, rows: &[Row]) -> Result<Copied> {
+pub(super) fn shift(batch: &mut Batch<'_>, from: FolderId, to: Target, rows: &[Row]) -> Result<Copied> {
     let copied = put(batch, from, to, rows)?;
     if !rows.is_empty() {
         batch.take_out(from, copied.source.clone())?;
@@ -85,13 +85,14 @@ pub(super) fn shift(batch: &mut Batch<'_>, from: FolderId, to: FolderId, rows: &
 }
 
 /// Appends rows of one folder to another, flags and INTERNALDATE with them (RFC 9051 §6.4.7).
-fn put(batch: &mut Batch<'_>, from: FolderId, to: FolderId, rows: &[Row]) -> Result<Copied> {
+fn put(batch: &mut Batch<'_>, from: FolderId, to: Target, rows: &[Row]) -> Result<Copied> {
+    let Target { folder: to, flags: carried } = to;
     let uid_validity = batch.state(to)?.uid_validity;
     let source: UidSet = rows.iter().map(|row| row.uid).collect();
     if rows.is_empty() {
         return Ok(Copied { uid_validity, source, target: UidSet::new() });
     }
-    let used = rows.iter().fold(0, |used, row| used | row.flags.0);
+    let used = rows.iter().fold(0, |used, row| used | row.flags.0) & carried.0;
     let names = if from == to { Vec::new() } else { keyword_names(batch, from, Flags(used))? };
     // Made all at once, so that a full table refuses the copy as a whole (RFC 9051 §6.4.7).
     batch.keywords(to, &names.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>())?;
@@ -103,7 +104,7 @@ fn put(batch: &mut Batch<'_>, from: FolderId, to: FolderId, rows: &[Row]) -> Res
         .iter()
         .map(|row| Incoming {
             message: row.message,
-            flags: if from == to { row.flags } else { translated(row.flags, &table) },
+            flags: if from == to { row.flags.within(carried) } else { translated(row.flags.within(carried), &table) },
             size: row.size,
             internal_date: row.internal_date,
         })

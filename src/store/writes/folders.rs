@@ -111,9 +111,14 @@ fn create_with_parents(batch: &mut Batch<'_>, mailbox: MailboxRef, name: &Folder
     if folders_of(batch, mailbox).len() + missing.len() > bounds::FOLDERS_PER_MAILBOX {
         return Err(StoreError::TooManyFolders);
     }
+    // RFC 4314 §4: a new folder takes over the list of the one above it.
+    let parent = missing.last().and_then(FolderName::parent).and_then(|parent| batch.named(mailbox.id, &parent));
+    let acl = parent.map(|head| head.acl.clone()).unwrap_or_default();
     let mut id = None;
     for name in missing.into_iter().rev() {
-        id = Some(batch.create(mailbox, name)?.id);
+        let head = batch.create(mailbox, name)?;
+        head.acl = acl.clone();
+        id = Some(head.id);
     }
     id.ok_or(StoreError::NoSuchFolder)
 }
@@ -201,7 +206,7 @@ impl Write for Rename {
             // RFC 9051 §6.3.6: the messages move, INBOX stays, and so do the folders below it.
             let rows = all_rows(&*batch.state(from)?);
             let to = create_with_parents(batch, self.mailbox, &self.to)?;
-            return shift(batch, from, to, &rows).map(drop);
+            return shift(batch, from, to.into(), &rows).map(drop);
         }
         let moves = self.moves(batch)?;
         if let Some(parent) = self.to.parent().filter(|p| batch.named(self.mailbox.id, p).is_none()) {

@@ -2,12 +2,14 @@
 //!
 //! They know no SQL. Invariant: each checks its own rules before it changes the batch.
 
+mod acl;
 mod copying;
 mod flagging;
 mod folders;
 mod incoming;
 mod pop3;
 
+pub(super) use acl::ChangeAcl;
 pub(super) use copying::{Copy, Move};
 pub(super) use flagging::{Expunge, Keywords, SetFlags};
 pub(super) use folders::{Create, Delete, DeleteMailbox, Ensure, OpenFolder, Rename, Subscribe};

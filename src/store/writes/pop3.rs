@@ -55,7 +55,7 @@ impl Write for Finish {
             batch.remove(self.inbox, &deleted)?;
         }
         match trash_of(batch, self.mailbox).filter(|_| !trashed.is_empty()) {
-            Some(trash) => shift(batch, self.inbox, trash, &trashed).map(drop),
+            Some(trash) => shift(batch, self.inbox, trash.into(), &trashed).map(drop),
             None if trashed.is_empty() => Ok(()),
             None => batch.remove(self.inbox, &trashed).map(drop),
         }

@@ -16,7 +16,7 @@ use super::sync::{Expunges, Own, sync};
 use super::vanished::vanished;
 use super::view::{Numbered, Selected};
 use crate::mime::SummaryView;
-use crate::model::{Flags, UidSet, bounds};
+use crate::model::{Flags, Rights, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
 use body::Octets;
 use std::sync::Arc;
@@ -172,7 +172,9 @@ async fn set_seen(
     uids: &UidSet,
     since: u64,
 ) -> Result<UidSet, Stop> {
-    if selected.read_only || !items.iter().any(FetchItem::sets_seen) {
+    // RFC 4314 §4: without `s` a FETCH sets nothing.
+    let may = !selected.read_only && selected.rights().contains(Rights::SEEN);
+    if !may || !items.iter().any(FetchItem::sets_seen) {
         return Ok(UidSet::new());
     }
     let mut unseen = UidSet::new();

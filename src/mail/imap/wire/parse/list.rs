@@ -75,6 +75,7 @@ fn return_options(c: &mut Cursor<'_>) -> Result<ListReturn> {
             "SUBSCRIBED" => returning.subscribed = true,
             "CHILDREN" => returning.children = true,
             "SPECIAL-USE" => returning.special_use = true,
+            "MYRIGHTS" => returning.my_rights = true,
             "STATUS" => {
                 c.space()?;
                 returning.status = Some(status_items(c)?);

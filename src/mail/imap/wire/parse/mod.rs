@@ -3,6 +3,7 @@
 //! Recursion happens in SEARCH keys alone and is counted. Invariant: what is left over makes
 //! the command malformed; nothing is guessed.
 
+mod acl;
 mod append;
 mod fetch;
 mod list;
@@ -104,7 +105,10 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
         "GETQUOTA" => Command::GetQuota(c.text()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(c.mailbox()?),
         "SETQUOTA" => set_quota(c)?,
-        _ => return on_messages(name, c, false),
+        name => match acl::command(name, c)? {
+            Some(command) => command,
+            None => return on_messages(name, c, false),
+        },
     })
 }
 
