@@ -39,7 +39,7 @@ impl History {
     }
 }
 
-/// Runs the jobs until it is told to stop.
+/// Runs the jobs until it is told to stop; a long one keeps no other waiting.
 pub(super) async fn run(
     control: Control,
     directory: Directory,
@@ -47,34 +47,52 @@ pub(super) async fn run(
     history: Option<History>,
     stop: CancellationToken,
 ) {
-    let mut purge = tokio::time::interval(PURGE_EVERY);
-    let mut due = tokio::time::interval(DUE_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let jobs = async {
+        tokio::join!(
+            purge(&control, &directory, &store),
+            act_when_due(&control),
+            sweep(&control, &directory, &store, history)
+        );
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = jobs => {}
+    }
+}
+
+async fn purge(control: &Control, directory: &Directory, store: &Store) {
+    let mut every = tokio::time::interval(PURGE_EVERY);
     let mut purged_at = Revision(-1);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = purge.tick() => {
-                // Purges come with revisions: without a new one there is nothing to look for.
-                let applied = directory.applied();
-                if applied != purged_at && purge_mailboxes(&control, &directory, &store).await {
-                    purged_at = applied;
-                }
-            }
-            _ = due.tick() => {
-                if let Err(error) = jobs::due(&control).await {
-                    tracing::warn!(%error, "what was to happen by now waits");
-                }
-            }
-            _ = sweep.tick() => {
-                expire(&control, &directory, &store).await;
-                if let Some(history) = &history {
-                    history.export(&control).await;
-                }
-                if let Err(error) = jobs::forget(&control).await {
-                    tracing::warn!(%error, "old sign-ins are not forgotten");
-                }
-            }
+        every.tick().await;
+        // Purges come with revisions: without a new one there is nothing to look for.
+        let applied = directory.applied();
+        if applied != purged_at && purge_mailboxes(control, directory, store).await {
+            purged_at = applied;
+        }
+    }
+}
+
+async fn act_when_due(control: &Control) {
+    let mut every = tokio::time::interval(DUE_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = jobs::due(control).await {
+            tracing::warn!(%error, "what was to happen by now waits");
+        }
+    }
+}
+
+async fn sweep(control: &Control, directory: &Directory, store: &Store, history: Option<History>) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        expire(control, directory, store).await;
+        if let Some(history) = &history {
+            history.export(control).await;
+        }
+        if let Err(error) = jobs::forget(control).await {
+            tracing::warn!(%error, "old sign-ins are not forgotten");
         }
     }
 }

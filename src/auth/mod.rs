@@ -2,10 +2,12 @@
 //!
 //! Invariant: secrets live in types that do not print, hashing has a bounded lane.
 
+mod memory;
 pub mod passwords;
 pub mod seal;
 pub mod throttle;
 pub mod tokens;
 
+pub use memory::{Memory, Tried};
 pub use passwords::{Busy, Passwords};
 pub use throttle::Throttle;

@@ -1,7 +1,8 @@
 //! Failed logins, counted once for all protocols and the API, per network and per mailbox.
 //!
-//! Time comes in. Memory is bounded: the oldest entries go first. Invariant: a mailbox's
-//! owner at a network that has signed in before is not locked out by others' guesses.
+//! Time comes in. Memory is bounded: the oldest entries go first; it is this node's and ends with the process.
+//! Invariant: a mailbox's owner at a network that has signed in before is not locked out by others' guesses, be they
+//! on the mailbox from elsewhere or on other mailboxes from the same network (an office, a webmail's address).
 
 use crate::model::bounds;
 use parking_lot::Mutex;
@@ -58,21 +59,71 @@ struct OfNetwork {
     pending: u32,
 }
 
-/// What is known of a mailbox or user.
+/// What is known of a mailbox or user at networks that never signed in to it, or at one network that did.
 #[derive(Debug, Clone, Copy, Default)]
 struct OfSubject {
     hour: Window,
     pending: u32,
 }
 
+impl OfSubject {
+    fn place(&self, now: i64) -> Place {
+        let hour = self.hour.count(now, HOUR_MS);
+        match (hour, hour + self.pending) {
+            (failed, _) if failed >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR => Place::Refused,
+            (_, at_most) if at_most >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR => Place::Wait,
+            _ => Place::Free,
+        }
+    }
+
+    fn resolve(&mut self, failed: bool, now: i64) {
+        self.pending = self.pending.saturating_sub(1);
+        if failed {
+            self.hour.add(now, HOUR_MS);
+        }
+    }
+}
+
+impl OfNetwork {
+    fn place(&self, now: i64) -> Place {
+        let (minute, day) = (self.minute.count(now, MINUTE_MS), self.day.count(now, DAY_MS));
+        let full = |more: u32| {
+            minute + more >= bounds::FAILED_LOGINS_PER_MINUTE || day + more >= bounds::FAILED_LOGINS_PER_DAY
+        };
+        match (full(0), full(self.pending)) {
+            (true, _) => Place::Refused,
+            (_, true) => Place::Wait,
+            _ => Place::Free,
+        }
+    }
+
+    fn resolve(&mut self, failed: bool, now: i64) {
+        self.pending = self.pending.saturating_sub(1);
+        if failed {
+            self.minute.add(now, MINUTE_MS);
+            self.day.add(now, DAY_MS);
+        }
+    }
+}
+
+/// A network that has signed in to a subject.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// When it last did.
+    at: i64,
+    /// What failed there since, and what is under way: it counts against this pair alone.
+    of: OfSubject,
+}
+
 #[derive(Default)]
 struct State {
     networks: HashMap<Network, OfNetwork>,
     subjects: HashMap<String, OfSubject>,
-    known: HashMap<(String, Network), i64>,
+    known: HashMap<(String, Network), Known>,
 }
 
-/// Whether an attempt may begin.
+/// Whether an attempt may begin; of two answers the later one holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Free,
     /// Attempts under way could take the last places: wait for their outcome.
@@ -94,6 +145,8 @@ pub struct Attempt {
     subject: String,
     network: Network,
     now: i64,
+    /// Whether it took its place among those of a network that had signed in before.
+    known: bool,
     counts: bool,
 }
 
@@ -102,40 +155,34 @@ impl Throttle {
     /// not be tried now. Waits while the attempts under way could use up what is left.
     pub async fn begin(&self, subject: &str, peer: IpAddr, now: i64) -> Option<Attempt> {
         let network = Network::from(peer);
-        loop {
+        let known = loop {
             let mut resolved = std::pin::pin!(self.resolved.notified());
             resolved.as_mut().enable();
             match self.take(subject, network, now) {
-                Place::Free => break,
-                Place::Refused => return None,
-                Place::Wait => resolved.await,
+                (Place::Free, known) => break known,
+                (Place::Refused, _) => return None,
+                (Place::Wait, _) => resolved.await,
             }
-        }
-        Some(Attempt { throttle: self.clone(), subject: subject.to_owned(), network, now, counts: true })
+        };
+        Some(Attempt { throttle: self.clone(), subject: subject.to_owned(), network, now, known, counts: true })
     }
 
-    fn take(&self, subject: &str, network: Network, now: i64) -> Place {
+    /// Takes a place if there is one; also whether it is one of a network that had signed in before.
+    fn take(&self, subject: &str, network: Network, now: i64) -> (Place, bool) {
         let mut state = self.state.lock();
-        let of_network = state.networks.get(&network).copied().unwrap_or_default();
-        let (minute, day) = (of_network.minute.count(now, MINUTE_MS), of_network.day.count(now, DAY_MS));
-        if minute >= bounds::FAILED_LOGINS_PER_MINUTE || day >= bounds::FAILED_LOGINS_PER_DAY {
-            return Place::Refused;
+        if let Some(known) = state.known.get_mut(&(subject.to_owned(), network)) {
+            let place = known.of.place(now);
+            known.of.pending += u32::from(place == Place::Free);
+            return (place, true);
         }
-        let known = state.known.contains_key(&(subject.to_owned(), network));
-        let of_subject = state.subjects.get(subject).copied().unwrap_or_default();
-        let hour = of_subject.hour.count(now, HOUR_MS);
-        if !known && hour >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR {
-            return Place::Refused;
+        let of_network = state.networks.get(&network).copied().unwrap_or_default().place(now);
+        let of_subject = state.subjects.get(subject).copied().unwrap_or_default().place(now);
+        let place = of_network.max(of_subject);
+        if place == Place::Free {
+            state.networks.entry(network).or_default().pending += 1;
+            state.subjects.entry(subject.to_owned()).or_default().pending += 1;
         }
-        let full = minute + of_network.pending >= bounds::FAILED_LOGINS_PER_MINUTE
-            || day + of_network.pending >= bounds::FAILED_LOGINS_PER_DAY
-            || (!known && hour + of_subject.pending >= bounds::FAILED_LOGINS_PER_MAILBOX_HOUR);
-        if full {
-            return Place::Wait;
-        }
-        state.networks.entry(network).or_default().pending += 1;
-        state.subjects.entry(subject.to_owned()).or_default().pending += 1;
-        Place::Free
+        (place, false)
     }
 }
 
@@ -143,11 +190,11 @@ impl Attempt {
     /// The password was right: this network has signed in to the subject.
     pub fn succeeded(mut self) {
         self.counts = false;
-        let known = (self.subject.clone(), self.network);
-        self.throttle.state.lock().known.insert(known, self.now);
+        let pair = (self.subject.clone(), self.network);
+        self.throttle.state.lock().known.entry(pair).or_default().at = self.now;
     }
 
-    /// The outcome says nothing of the password (a fault of ours).
+    /// The outcome is no guess: a fault of ours, or a password whose outcome was known before.
     pub fn forgiven(mut self) {
         self.counts = false;
     }
@@ -155,22 +202,21 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        let (failed, now) = (self.counts, self.now);
         let mut state = self.throttle.state.lock();
-        let known = state.known.contains_key(&(self.subject.clone(), self.network));
-        if let Some(of_network) = state.networks.get_mut(&self.network) {
-            of_network.pending = of_network.pending.saturating_sub(1);
-            if self.counts {
-                of_network.minute.add(self.now, MINUTE_MS);
-                of_network.day.add(self.now, DAY_MS);
+        if self.known {
+            if let Some(known) = state.known.get_mut(&(self.subject.clone(), self.network)) {
+                known.of.resolve(failed, now);
+            }
+        } else {
+            if let Some(of_network) = state.networks.get_mut(&self.network) {
+                of_network.resolve(failed, now);
+            }
+            if let Some(of_subject) = state.subjects.get_mut(&self.subject) {
+                of_subject.resolve(failed, now);
             }
         }
-        if let Some(of_subject) = state.subjects.get_mut(&self.subject) {
-            of_subject.pending = of_subject.pending.saturating_sub(1);
-            if self.counts && !known {
-                of_subject.hour.add(self.now, HOUR_MS);
-            }
-        }
-        state.forget(self.now);
+        state.forget(now);
         drop(state);
         self.throttle.resolved.notify_waiters();
     }
@@ -187,7 +233,7 @@ impl State {
             shrink(&mut self.subjects, |of| if of.pending > 0 { i64::MAX } else { of.hour.start });
         }
         if self.known.len() > REMEMBERED {
-            shrink(&mut self.known, |at| *at);
+            shrink(&mut self.known, |known| if known.of.pending > 0 { i64::MAX } else { known.at });
         }
     }
 }
@@ -239,6 +285,21 @@ mod tests {
         throttle.begin("owner", ip(200), 1).await.unwrap().succeeded();
         assert!(throttle.begin("owner", ip(201), 1).await.is_none());
         assert!(throttle.begin("owner", ip(201), 1 + HOUR_MS).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn guesses_of_a_network_do_not_lock_out_who_has_signed_in_there() {
+        let throttle = Throttle::default();
+        throttle.begin("owner", ip(1), 0).await.unwrap().succeeded();
+        while throttle.begin("other", ip(1), 1).await.is_some() {}
+        assert!(throttle.begin("third", ip(1), 1).await.is_none(), "the network is held back");
+        throttle.begin("owner", ip(1), 1).await.expect("the owner is not").succeeded();
+        let mut tried = 0;
+        while throttle.begin("owner", ip(1), 2).await.is_some() {
+            tried += 1;
+        }
+        assert_eq!(tried, bounds::FAILED_LOGINS_PER_MAILBOX_HOUR, "guesses there are bounded as well");
+        assert!(throttle.begin("owner", ip(2), 2).await.is_some(), "and count there alone");
     }
 
     #[tokio::test]

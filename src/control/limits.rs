@@ -67,7 +67,7 @@ pub(super) async fn take(tx: &mut Tx, caller: &Caller, path: &str, name: LimitNa
     }
     // What a reseller keeps for itself it can no longer sell.
     match above.0.first() {
-        Some(owner) if owner.kind == TenantKind::Reseller => check_sold(tx, caller, owner).await,
+        Some(owner) if owner.kind == TenantKind::Reseller => check_kept(tx, caller, owner, name).await,
         _ => Ok(()),
     }
 }
@@ -151,38 +151,68 @@ async fn sold_and_kept(tx: &mut Tx, seller: &TenantLevel, name: LimitName) -> Re
     Ok((sold.limits.saturating_add(kept), sold))
 }
 
-/// Refuses what makes a tenant sell more than it has, where its plan forbids overselling.
-pub(super) async fn check_sold(tx: &mut Tx, caller: &Caller, seller: &TenantLevel) -> Result<()> {
+/// Refuses one more of something for a seller itself where it has sold the rest.
+async fn check_kept(tx: &mut Tx, caller: &Caller, seller: &TenantLevel, name: LimitName) -> Result<()> {
     let Some(plan) = seller.plan.as_ref().filter(|plan| !plan.oversell) else { return Ok(()) };
-    for name in LimitName::ALL {
-        let Some(max) = plan.limits.get(*name) else { continue };
-        let (used, sold) = sold_and_kept(tx, seller, *name).await?;
-        if sold.unlimited > 0 {
-            let detail =
-                format!("must be one that limits {name}: the seller has a limited number and may not oversell");
-            return Err(Error::field("/plan", "unlimited", detail));
-        }
-        if used > max {
-            return Err(reached(caller, seller, *name, used, max));
-        }
-    }
-    Ok(())
+    let Some(max) = plan.limits.get(name) else { return Ok(()) };
+    let (used, _) = sold_and_kept(tx, seller, name).await?;
+    if used > max { Err(reached(caller, seller, name, used - 1, max)) } else { Ok(()) }
 }
 
-/// Like [`check_sold`], for the tenants right above those that have a plan.
-pub(super) async fn check_sellers(tx: &mut Tx, caller: &Caller, plan: PlanId) -> Result<()> {
-    for seller in tenant_rows::sellers_of(tx, plan).await? {
-        check_seller(tx, caller, seller).await?;
-    }
-    Ok(())
+/// What tenants have sold where their plans forbid overselling, before a change that may make it more.
+pub(super) struct Sales(Vec<Sale>);
+
+/// What one tenant has sold and keeps of one thing that its plan limits.
+struct Sale {
+    seller: TenantLevel,
+    name: LimitName,
+    used: u64,
+    unlimited: u64,
 }
 
-/// Like [`check_sold`], by the tenant's id.
-pub(super) async fn check_seller(tx: &mut Tx, caller: &Caller, seller: TenantId) -> Result<()> {
-    let Some(row) = tenant_rows::find(tx, seller).await? else { return Ok(()) };
-    match levels::above(tx, &row.path).await?.0.first() {
-        Some(seller) => check_sold(tx, caller, seller).await,
-        None => Ok(()),
+impl Sales {
+    /// What these tenants have sold now.
+    pub(super) async fn of(tx: &mut Tx, sellers: Vec<TenantId>) -> Result<Self> {
+        let mut sales = Vec::new();
+        for seller in sellers {
+            let Some(row) = tenant_rows::find(tx, seller).await? else { continue };
+            let Some(seller) = levels::above(tx, &row.path).await?.0.into_iter().next() else { continue };
+            let Some(plan) = seller.plan.as_ref().filter(|plan| !plan.oversell) else { continue };
+            for name in LimitName::ALL.iter().copied() {
+                if plan.limits.get(name).is_some() {
+                    let (used, sold) = sold_and_kept(tx, &seller, name).await?;
+                    sales.push(Sale { seller: seller.clone(), name, used, unlimited: sold.unlimited });
+                }
+            }
+        }
+        Ok(Self(sales))
+    }
+
+    /// What the tenants above those that have a plan have sold now.
+    pub(super) async fn of_plan(tx: &mut Tx, plan: PlanId) -> Result<Self> {
+        let sellers = tenant_rows::sellers_of(tx, plan).await?;
+        Self::of(tx, sellers).await
+    }
+
+    /// Refuses a change that made a tenant sell more than it has. One that sold too much before, as its own plan
+    /// shrank since, may still sell less.
+    pub(super) async fn check(self, tx: &mut Tx, caller: &Caller) -> Result<()> {
+        for before in self.0 {
+            let (used, sold) = sold_and_kept(tx, &before.seller, before.name).await?;
+            if sold.unlimited > before.unlimited {
+                let name = before.name;
+                let detail =
+                    format!("must be one that limits {name}: the seller has a limited number and may not oversell");
+                return Err(Error::field("/plan", "unlimited", detail));
+            }
+            // The change may be one of the seller's own plan.
+            let now = levels::above(tx, &before.seller.path).await?;
+            let max = now.0.first().and_then(|seller| seller.limit(before.name));
+            if let Some(max) = max.filter(|max| used > before.used.max(*max)) {
+                return Err(reached(caller, &before.seller, before.name, used, max));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -196,7 +226,10 @@ pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Resu
     let mut items = Vec::new();
     for name in LimitName::ALL.iter().copied() {
         let used = match name {
-            _ if tenant.kind == TenantKind::Reseller && !oversell => sold_and_kept(&mut tx, tenant, name).await?.0,
+            // What is sold counts as used where there is a limit to it.
+            _ if tenant.kind == TenantKind::Reseller && !oversell && tenant.limit(name).is_some() => {
+                sold_and_kept(&mut tx, tenant, name).await?.0
+            }
             LimitName::Bytes => bytes_given(&mut tx, tenant, &above).await?,
             _ => used_below(&mut tx, tenant.id, name).await?,
         };

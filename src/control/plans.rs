@@ -4,10 +4,10 @@
 //! reaches every mailbox that inherits. Invariant: a plan stands above every tenant that has it.
 
 use super::change::{check_unchanged, in_use, taken, view};
-use super::limits::check_sellers;
+use super::limits::Sales;
 use super::passwords::check_name;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
-use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
+use super::{Caller, Change, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
 use crate::db::plans::{self as rows, PlanRow};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::{Tx, tenants as tenant_rows};
@@ -236,6 +236,18 @@ pub async fn update(
     patch: PlanPatch,
     expected: Option<&[i64]>,
 ) -> Result<(Plan, Revision)> {
+    let (change, after, record) = self::change(control, caller, id, patch, expected).await?;
+    Ok((Plan::from(after), change.commit(record).await?))
+}
+
+/// The change that [`update`] makes, with what is to be recorded of it: not committed yet.
+pub(super) async fn change(
+    control: &Control,
+    caller: &Caller,
+    id: PlanId,
+    patch: PlanPatch,
+    expected: Option<&[i64]>,
+) -> Result<(Change, PlanRow, Record)> {
     caller.may_administer()?;
     patch.check()?;
     let mut change = control.begin(caller, "update_plan").await?;
@@ -244,20 +256,24 @@ pub async fn update(
     let mut after = before.clone();
     patch.apply(&mut after)?;
     after.revision = change.revision();
+    let sales = Sales::of_plan(change.tx(), id).await?;
     rows::update(change.tx(), &after).await.map_err(|e| taken(e, "plans", "name", "the name"))?;
     // More in the plan is more sold.
-    if after.limits != before.limits {
-        check_sellers(change.tx(), caller, id).await?;
-    }
+    sales.check(change.tx(), caller).await?;
     let restricts = |protocol: &Protocol| {
         before.protocols.says_otherwise(&after.protocols, *protocol)
             || before.allows(*protocol) != after.allows(*protocol)
     };
     let closes = Protocol::ALL.iter().filter(|protocol| restricts(protocol)).map(|protocol| Touch::Closes(*protocol));
     let touches = std::iter::once(Touch::Plan(id)).chain(closes).collect();
-    let (path, before, after) = (before.path.clone(), Plan::from(before), Plan::from(after));
-    let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
-    Ok((after, change.commit(record).await?))
+    let record = Record {
+        object: id.to_string(),
+        path: before.path.clone(),
+        before: view(&Plan::from(before)),
+        after: view(&Plan::from(after.clone())),
+        touches,
+    };
+    Ok((change, after, record))
 }
 
 /// Deletes a plan that no tenant has.

@@ -10,7 +10,9 @@ use super::tenants::TenantPatch;
 use super::{Caller, Control, Error, FieldError, Record, Result, domains, mailboxes, plans, tenants};
 use crate::db::effective::{self, Effective, Own, Said};
 use crate::db::levels::{self, Above, TenantLevel};
+use crate::db::plans::PlanRow;
 use crate::db::protocols::{ProtocolSettings, Restriction};
+use crate::db::tenants::TenantRow;
 use crate::db::{Tx, mailboxes as mailbox_rows};
 use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
 use crate::model::{Network, OnDelete, Protocol, ProtocolState, Revision, Touch, bounds};
@@ -205,15 +207,22 @@ pub async fn of_domain(control: &Control, caller: &Caller, id: DomainId) -> Resu
 pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
     let tenant = tenants::reach(&mut tx, caller, id).await?;
-    let above = levels::above(&mut tx, &tenant.path).await?;
+    explain_tenant(&mut tx, &tenant).await
+}
+
+async fn explain_tenant(tx: &mut Tx, tenant: &TenantRow) -> Result<Protocols> {
+    let above = levels::above(tx, &tenant.path).await?;
     let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
-    Ok(Protocols { effective, settings: tenant.protocols.into(), etag: tenant.revision })
+    Ok(Protocols { effective, settings: tenant.protocols.clone().into(), etag: tenant.revision })
 }
 
 /// What a plan says, and what comes of it where nobody else says anything.
 pub async fn of_plan(control: &Control, caller: &Caller, id: PlanId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
-    let plan = plans::see(&mut tx, caller, id).await?;
+    Ok(explain_plan(plans::see(&mut tx, caller, id).await?))
+}
+
+fn explain_plan(plan: PlanRow) -> Protocols {
     let (settings, etag) = (plan.protocols.clone().into(), plan.revision);
     let level = TenantLevel {
         id: plan.tenant,
@@ -224,7 +233,7 @@ pub async fn of_plan(control: &Control, caller: &Caller, id: PlanId) -> Result<P
     };
     let above = Above(vec![level]);
     let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
-    Ok(Protocols { settings, effective, etag })
+    Protocols { settings, effective, etag }
 }
 
 /// Changes what a mailbox says.
@@ -279,11 +288,9 @@ pub async fn patch_tenant(
     expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let patch = TenantPatch { protocols: patch, ..TenantPatch::default() };
-    let (tenant, revision) = tenants::update(control, caller, id, patch, expected).await?;
-    let mut after = of_tenant(control, caller, id).await?;
-    after.settings = tenant.protocols;
-    after.etag = tenant.etag;
-    Ok((after, revision))
+    let (mut change, after, record) = tenants::change(control, caller, id, patch, expected).await?;
+    let after = explain_tenant(change.tx(), &after).await?;
+    Ok((after, change.commit(record).await?))
 }
 
 /// Changes what a plan says.
@@ -295,9 +302,6 @@ pub async fn patch_plan(
     expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let patch = PlanPatch { protocols: patch, ..PlanPatch::default() };
-    let (plan, revision) = plans::update(control, caller, id, patch, expected).await?;
-    let mut after = of_plan(control, caller, id).await?;
-    after.settings = plan.protocols;
-    after.etag = plan.etag;
-    Ok((after, revision))
+    let (change, after, record) = plans::change(control, caller, id, patch, expected).await?;
+    Ok((explain_plan(after), change.commit(record).await?))
 }

@@ -7,11 +7,11 @@ use super::suspensions::in_force;
 use super::users::parse_name;
 use super::{Caller, CallerId, Control, Error, Result};
 use crate::auth::tokens::{self, Claims, Tokens};
-use crate::auth::{Throttle, seal::Seal};
+use crate::auth::{Memory, Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
 use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
 use crate::model::ids::{KeyId, MailboxId, UserId};
-use crate::model::{EmailAddress, Role, SuspensionScope};
+use crate::model::{EmailAddress, Role, SuspensionScope, bounds};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ pub struct SignIn {
     control: Control,
     tokens: Arc<Tokens>,
     throttle: Throttle,
+    memory: Memory,
 }
 
 /// A user or mailbox that may sign in.
@@ -62,29 +63,68 @@ impl SignIn {
     /// With the signing key of the database, made and sealed when it is not there.
     pub async fn open(control: &Control, seal: &Seal, throttle: Throttle) -> Result<Self> {
         let secret = signing_key(control, seal).await?;
-        Ok(Self { control: control.clone(), tokens: Arc::new(Tokens::new(&secret)), throttle })
+        Ok(Self {
+            control: control.clone(),
+            tokens: Arc::new(Tokens::new(&secret)),
+            throttle,
+            memory: Memory::default(),
+        })
     }
 
     /// Signs in by a user's name or a mailbox's address and the password.
     pub async fn password(&self, name: &str, password: &str, peer: IpAddr) -> Result<SignedIn> {
-        let now = self.control.now_ms();
+        let began = tokio::time::Instant::now();
+        let outcome = self.judge(name, password, peer).await;
+        if matches!(outcome, Err(Error::SignInRefused)) {
+            tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
+        }
+        self.begin(outcome?).await
+    }
+
+    /// Whose the name and password are. What was tried before and was wrong, or was right where a suspension forbids
+    /// it, is no further guess.
+    async fn judge(&self, name: &str, password: &str, peer: IpAddr) -> Result<Subject> {
         let subject_key = subject_key(name);
-        let attempt = self.throttle.begin(&subject_key, peer, now).await.ok_or(Error::Throttled)?;
-        let subject = self.find_subject(name).await?;
-        let hash = subject.as_ref().and_then(|subject| subject.password_hash.as_deref());
-        let right = self.control.passwords.verify(hash, password.as_bytes()).await?;
-        match subject.filter(|_| right) {
-            Some(subject) if subject.suspended => {
-                // The password was right: no guess, so it does not count as one.
-                attempt.forgiven();
-                Err(Error::SignInRefused)
+        let attempt = self.throttle.begin(&subject_key, peer, self.control.now_ms()).await.ok_or(Error::Throttled)?;
+        let checked = match self.find_subject(name).await {
+            Ok(subject) => {
+                self.verify(&subject_key, subject.as_ref(), password).await.map(|outcome| (subject, outcome))
             }
+            Err(error) => Err(error),
+        };
+        let (subject, (right, known)) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                // A fault of ours is no guess.
+                attempt.forgiven();
+                return Err(error);
+            }
+        };
+        match subject.filter(|subject| right && !subject.suspended) {
             Some(subject) => {
                 attempt.succeeded();
-                self.begin(subject).await
+                Ok(subject)
             }
-            None => Err(Error::SignInRefused),
+            None => {
+                if known {
+                    attempt.forgiven();
+                }
+                Err(Error::SignInRefused)
+            }
         }
+    }
+
+    /// Whether the password is right, and whether that was known without hashing it.
+    async fn verify(&self, name: &str, subject: Option<&Subject>, password: &str) -> Result<(bool, bool)> {
+        let epoch = subject.map_or(0, |subject| subject.password_epoch);
+        let tried = self.memory.tried(name, epoch, password.as_bytes());
+        if let Some(right) = self.memory.recall(&tried) {
+            return Ok((right, true));
+        }
+        let hash = subject.and_then(|subject| subject.password_hash.as_deref());
+        let right = self.control.passwords.verify(hash, password.as_bytes()).await?;
+        self.memory.note(tried, right);
+        Ok((right, false))
     }
 
     async fn find_subject(&self, name: &str) -> Result<Option<Subject>> {

@@ -1,10 +1,10 @@
 //! Tenants: resellers and customers as a tree under the operator.
 
 use super::change::{check_unchanged, in_use, view};
-use super::limits::check_seller;
+use super::limits::Sales;
 use super::passwords::check_name;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
-use super::{Caller, Control, Error, PageRequest, Paged, Record, Result};
+use super::{Caller, Change, Control, Error, PageRequest, Paged, Record, Result};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self as rows, TenantRow};
 use crate::db::{Tx, counts, plans as plan_rows};
@@ -137,10 +137,11 @@ pub async fn create(control: &Control, caller: &Caller, new: NewTenant) -> Resul
         revision: change.revision(),
     };
     check_plan(change.tx(), caller, &row.path, row.plan).await?;
+    let sales = Sales::of(change.tx(), vec![parent.id]).await?;
     rows::insert(change.tx(), &row).await?;
     counts::insert(change.tx(), id).await?;
     new.protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
-    check_seller(change.tx(), caller, parent.id).await?;
+    sales.check(change.tx(), caller).await?;
     let path = row.path.clone();
     let tenant = Tenant::from(row);
     let record =
@@ -174,6 +175,18 @@ pub async fn update(
     patch: TenantPatch,
     expected: Option<&[i64]>,
 ) -> Result<(Tenant, Revision)> {
+    let (change, after, record) = self::change(control, caller, id, patch, expected).await?;
+    Ok((Tenant::from(after), change.commit(record).await?))
+}
+
+/// The change that [`update`] makes, with what is to be recorded of it: not committed yet.
+pub(super) async fn change(
+    control: &Control,
+    caller: &Caller,
+    id: TenantId,
+    patch: TenantPatch,
+    expected: Option<&[i64]>,
+) -> Result<(Change, TenantRow, Record)> {
     caller.may_administer()?;
     if let Some(name) = &patch.name {
         check(name)?;
@@ -192,18 +205,23 @@ pub async fn update(
         check_plan(change.tx(), caller, &before.path, plan).await?;
         after.plan = plan;
     }
+    let seller = before.parent.filter(|_| after.plan != before.plan);
+    let sales = Sales::of(change.tx(), seller.into_iter().collect()).await?;
     rows::update(change.tx(), &after).await?;
     patch.protocols.check_allowed(change.tx(), "/protocols", &before.path).await?;
-    if let (true, Some(parent)) = (after.plan != before.plan, before.parent) {
-        check_seller(change.tx(), caller, parent).await?;
-    }
+    sales.check(change.tx(), caller).await?;
     let restricts =
         |protocol: &Protocol| before.plan != after.plan || before.protocols.says_otherwise(&after.protocols, *protocol);
     let closes = Protocol::ALL.iter().filter(|protocol| restricts(protocol)).map(|protocol| Touch::Closes(*protocol));
     let touches = std::iter::once(Touch::Tenant(id)).chain(closes).collect();
-    let (path, before, after) = (before.path.clone(), Tenant::from(before), Tenant::from(after));
-    let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
-    Ok((after, change.commit(record).await?))
+    let record = Record {
+        object: id.to_string(),
+        path: before.path.clone(),
+        before: view(&Tenant::from(before)),
+        after: view(&Tenant::from(after.clone())),
+        touches,
+    };
+    Ok((change, after, record))
 }
 
 /// Deletes a tenant that has nothing left.

@@ -1,10 +1,10 @@
 //! The one way in for every protocol: throttle, look up, verify, admit.
 //!
-//! Invariant: unknown, wrong and disabled get the same error after the same work.
+//! Invariant: unknown, wrong and disabled get the same error after the same time, and count the same.
 
 use super::{Access, Directory, Inner, MailboxConfig};
 use crate::auth::passwords::is_imported;
-use crate::auth::{Passwords, Throttle};
+use crate::auth::{Memory, Passwords, Throttle};
 use crate::db::logins::LoginRow;
 use crate::db::{logins, mailboxes};
 use crate::model::ids::MailboxId;
@@ -36,6 +36,13 @@ pub enum LoginError {
     Unavailable,
 }
 
+/// What verifying a password came to.
+struct Outcome {
+    right: bool,
+    /// It was tried before.
+    known: bool,
+}
+
 /// A login to note: whose, by what, when and from where.
 struct Note {
     mailbox: MailboxId,
@@ -48,9 +55,7 @@ pub struct Login {
     directory: Directory,
     passwords: Passwords,
     throttle: Throttle,
-    /// Keyed hashes of what was verified a short while ago; the key dies with the process.
-    verified: moka::sync::Cache<[u8; 32], ()>,
-    key: Arc<[u8; 32]>,
+    memory: Memory,
     notes: mpsc::Sender<Note>,
 }
 
@@ -64,12 +69,7 @@ impl Login {
     /// The way in, and the task that notes who came.
     pub fn new(directory: Directory, passwords: Passwords, throttle: Throttle) -> (Self, Notes) {
         let (notes, received) = mpsc::channel(NOTES);
-        let verified = moka::sync::Cache::builder()
-            .max_capacity(bounds::VERIFIED_PASSWORDS)
-            .time_to_live(bounds::VERIFIED_PASSWORD_TIME)
-            .build();
-        let login =
-            Self { directory: directory.clone(), passwords, throttle, verified, key: Arc::new(rand::random()), notes };
+        let login = Self { directory: directory.clone(), passwords, throttle, memory: Memory::default(), notes };
         (login, Notes { received, directory })
     }
 
@@ -85,8 +85,23 @@ impl Login {
         name: &str,
         password: &[u8],
     ) -> Result<Arc<MailboxConfig>, LoginError> {
-        let inner = self.directory.inner();
-        let now = inner.clock.now_ms();
+        let began = tokio::time::Instant::now();
+        let outcome = self.judge(protocol, peer, tls, name, password).await;
+        if matches!(outcome, Err(LoginError::Refused)) {
+            tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
+        }
+        outcome
+    }
+
+    async fn judge(
+        &self,
+        protocol: Protocol,
+        peer: IpAddr,
+        tls: bool,
+        name: &str,
+        password: &[u8],
+    ) -> Result<Arc<MailboxConfig>, LoginError> {
+        let now = self.directory.inner().clock.now_ms();
         let address = name.parse::<EmailAddress>().ok();
         let subject = address.as_ref().map_or("", |address| address.key());
         let Some(attempt) = self.throttle.begin(subject, peer, now).await else {
@@ -94,34 +109,30 @@ impl Login {
             return Err(LoginError::Throttled);
         };
         let checked = match self.find(address.as_ref()).await {
-            Ok(mailbox) => self.verify(mailbox.as_deref(), password).await.map(|right| (mailbox, right)),
+            Ok(mailbox) => self.verify(subject, mailbox.as_deref(), password).await.map(|outcome| (mailbox, outcome)),
             Err(error) => Err(error),
         };
-        let (mailbox, right) = match checked {
+        let (mailbox, Outcome { right, known }) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 attempt.forgiven();
                 return Err(error);
             }
         };
-        match mailbox.filter(|_| right) {
-            Some(mailbox) if mailbox.access(protocol).admits(peer, tls) => {
-                attempt.succeeded();
-                self.note(&mailbox, protocol, peer, now);
-                Ok(mailbox)
-            }
-            Some(mailbox) => {
-                // The password was right: no guess, so it does not count as one.
-                attempt.forgiven();
-                let because = because(mailbox.access(protocol), tls);
-                tracing::info!(%protocol, %peer, mailbox = subject, because, "login refused");
-                Err(LoginError::Refused)
-            }
-            None => {
-                tracing::info!(%protocol, %peer, mailbox = subject, "login refused: unknown or wrong password");
-                Err(LoginError::Refused)
-            }
+        let mailbox = mailbox.filter(|_| right);
+        if let Some(mailbox) = mailbox.as_ref().filter(|mailbox| mailbox.access(protocol).admits(peer, tls)) {
+            attempt.succeeded();
+            self.note(mailbox, protocol, peer, now);
+            return Ok(mailbox.clone());
         }
+        // A password that is right where the mailbox may not sign in counts once, as a wrong one does: nothing
+        // tells them apart, and a client that goes on with either locks nobody out.
+        if known {
+            attempt.forgiven();
+        }
+        let because = mailbox.map_or("unknown or wrong password", |mailbox| because(mailbox.access(protocol), tls));
+        tracing::info!(%protocol, %peer, mailbox = subject, because, "login refused");
+        Err(LoginError::Refused)
     }
 
     async fn find(&self, address: Option<&EmailAddress>) -> Result<Option<Arc<MailboxConfig>>, LoginError> {
@@ -132,28 +143,25 @@ impl Login {
         })
     }
 
-    /// Whether the password is right; remembers that it was, so that clients which reconnect all day cost no hash.
-    async fn verify(&self, mailbox: Option<&MailboxConfig>, password: &[u8]) -> Result<bool, LoginError> {
-        let hash = mailbox.and_then(|mailbox| mailbox.password_hash.as_deref());
-        let memory = mailbox.map(|mailbox| self.memory_key(mailbox, password));
-        if memory.is_some_and(|key| self.verified.contains_key(&key)) {
-            return Ok(true);
+    /// Whether the password is right, and whether that was known without hashing it.
+    async fn verify(
+        &self,
+        subject: &str,
+        mailbox: Option<&MailboxConfig>,
+        password: &[u8],
+    ) -> Result<Outcome, LoginError> {
+        let epoch = mailbox.map_or(0, |mailbox| mailbox.password_epoch);
+        let tried = self.memory.tried(subject, epoch, password);
+        if let Some(right) = self.memory.recall(&tried) {
+            return Ok(Outcome { right, known: true });
         }
+        let hash = mailbox.and_then(|mailbox| mailbox.password_hash.as_deref());
         let right = self.passwords.verify(hash, password).await.map_err(|_| LoginError::Unavailable)?;
-        if let (true, Some(key), Some(mailbox)) = (right, memory, mailbox) {
-            self.verified.insert(key, ());
+        self.memory.note(tried, right);
+        if let Some(mailbox) = mailbox.filter(|_| right) {
             self.strengthen(mailbox, password);
         }
-        Ok(right)
-    }
-
-    /// The epoch stands in it: a revision that changes the password drops what was verified before.
-    fn memory_key(&self, mailbox: &MailboxConfig, password: &[u8]) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&mailbox.id.0.to_le_bytes());
-        hasher.update(&mailbox.password_epoch.to_le_bytes());
-        hasher.update(password);
-        *hasher.finalize().as_bytes()
+        Ok(Outcome { right, known: false })
     }
 
     /// Replaces an imported hash by one of ours, behind the login's back.

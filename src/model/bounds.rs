@@ -162,7 +162,12 @@ pub const HASHES_PER_CORE: usize = 2;
 pub const HASH_QUEUE: usize = 64;
 /// How long a verified password is remembered.
 pub const VERIFIED_PASSWORD_TIME: Duration = Duration::from_secs(300);
-/// Verified passwords remembered at once.
+/// How long a wrong password is remembered: tried again, it is no further guess.
+pub const REFUTED_PASSWORD_TIME: Duration = Duration::from_secs(24 * 3600);
+/// Before this time no login is refused: hashes of several schemes, remembered outcomes and unknown names take
+/// different times, all of them less.
+pub const REFUSED_LOGIN_TIME: Duration = Duration::from_secs(1);
+/// Verified passwords remembered at once, and as many wrong ones.
 pub const VERIFIED_PASSWORDS: u64 = 50_000;
 
 // --- HTTP ----------------------------------------------------------------------------

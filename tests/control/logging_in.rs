@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, PASSWORD, PEER, START, clear, new_mailbox, pop3};
 use facteur::auth::passwords::is_imported;
+use facteur::control::Error;
 use facteur::control::mailboxes::{self, LastLogin, MailboxPatch, NewMailbox};
 use facteur::control::passwords::NewPassword;
 use facteur::control::protocols;
@@ -11,6 +12,7 @@ use facteur::db::suspensions::Suspended;
 use facteur::directory::LoginError;
 use facteur::model::ids::MailboxId;
 use facteur::model::{Protocol, ProtocolState, SuspensionScope, Timestamp, bounds};
+use futures_util::future::join_all;
 
 pub async fn all_refusals_are_alike(bed: Bed) {
     bed.domain(&bed.operator, "login.example").await;
@@ -41,18 +43,66 @@ pub async fn all_refusals_are_alike(bed: Bed) {
 pub async fn guesses_by_protocols_and_the_api_count_together(bed: Bed) {
     bed.domain(&bed.operator, "login.example").await;
     bed.mailbox_with_password(&bed.operator, "a@login.example").await;
-    for number in 0..bounds::FAILED_LOGINS_PER_MINUTE {
-        if number % 2 == 0 {
-            let refused = bed.login.password(Protocol::Imap, PEER, true, "a@login.example", b"a guess").await;
-            assert_eq!(refused.map(drop), Err(LoginError::Refused));
+    let guess = async |number: u32| {
+        let password = format!("guess {number}");
+        if number.is_multiple_of(2) {
+            let login = bed.login.password(Protocol::Imap, PEER, true, "a@login.example", password.as_bytes());
+            assert_eq!(login.await.map(drop), Err(LoginError::Refused));
         } else {
-            assert!(bed.sign_in.password("a@login.example", "a guess", PEER).await.is_err());
+            assert!(bed.sign_in.password("a@login.example", &password, PEER).await.is_err());
         }
-    }
+    };
+    join_all((0..bounds::FAILED_LOGINS_PER_MINUTE).map(guess)).await;
     let login = || bed.login.password(Protocol::Imap, PEER, true, "a@login.example", PASSWORD.as_bytes());
     assert_eq!(login().await.map(drop), Err(LoginError::Throttled));
     bed.clock.set(START + 60_000);
     assert!(login().await.is_ok());
+}
+
+/// A client that goes on with an old password, or with the right one where it may not sign in, is one guess; and
+/// nothing tells the two apart.
+pub async fn the_same_password_is_one_guess(bed: Bed) {
+    bed.domain(&bed.operator, "login.example").await;
+    let mailbox = bed.mailbox_with_password(&bed.operator, "a@login.example").await;
+    let off = pop3(ProtocolState::Disabled);
+    let (_, revision) = protocols::patch_mailbox(&bed.control, &bed.operator, mailbox.id, off, None).await.unwrap();
+    bed.directory.wait_applied(revision).await;
+    let again = bounds::FAILED_LOGINS_PER_MINUTE + 5;
+    for password in ["an old password", PASSWORD] {
+        let login = async |_: u32| {
+            bed.login.password(Protocol::Pop3, PEER, true, "a@login.example", password.as_bytes()).await.map(drop)
+        };
+        assert_eq!(login(0).await, Err(LoginError::Refused));
+        let refused = join_all((0..again).map(login)).await;
+        assert!(refused.iter().all(|outcome| *outcome == Err(LoginError::Refused)), "{password}: {refused:?}");
+        let signed_in = async |_: u32| bed.sign_in.password("a@login.example", "an old password", PEER).await.err();
+        assert!(matches!(signed_in(0).await, Some(Error::SignInRefused)));
+        let refused = join_all((0..again).map(signed_in)).await;
+        assert!(refused.iter().all(|error| matches!(error, Some(Error::SignInRefused))), "{refused:?}");
+    }
+    // Each counted once: one guess at the API, two at the mail protocols.
+    let others = 3..bounds::FAILED_LOGINS_PER_MINUTE;
+    let guess = async |number: u32| {
+        let guess = format!("guess {number}");
+        bed.login.password(Protocol::Imap, PEER, true, "a@login.example", guess.as_bytes()).await.map(drop)
+    };
+    let refused = join_all(others.map(guess)).await;
+    assert!(refused.iter().all(|outcome| *outcome == Err(LoginError::Refused)), "{refused:?}");
+    assert_eq!(guess(100).await, Err(LoginError::Throttled));
+}
+
+/// Whatever was known before, a refusal takes its time.
+pub async fn refusals_take_the_same_time(bed: Bed) {
+    bed.domain(&bed.operator, "login.example").await;
+    bed.mailbox_with_password(&bed.operator, "a@login.example").await;
+    let refused = async |name: &str| {
+        let began = std::time::Instant::now();
+        assert!(bed.login.password(Protocol::Imap, PEER, true, name, b"wrong").await.is_err());
+        assert!(bed.sign_in.password(name, "wrong", PEER).await.is_err());
+        assert!(began.elapsed() >= bounds::REFUSED_LOGIN_TIME * 2);
+    };
+    refused("a@login.example").await;
+    tokio::join!(refused("a@login.example"), refused("nobody@login.example"));
 }
 
 pub async fn a_new_password_is_not_remembered_as_the_old_one(bed: Bed) {

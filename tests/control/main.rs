@@ -66,6 +66,8 @@ on_both! {
     logging_in {
         all_refusals_are_alike
         guesses_by_protocols_and_the_api_count_together
+        the_same_password_is_one_guess
+        refusals_take_the_same_time
         a_new_password_is_not_remembered_as_the_old_one
         an_imported_hash_becomes_one_of_ours
         the_last_login_is_noted
@@ -85,6 +87,8 @@ on_both! {
         limits_hold_when_many_create_at_once
         every_kind_of_limit_is_counted
         a_reseller_sells_no_more_than_it_has
+        a_new_pool_holds_back_what_grows
+        the_largest_quotas_sum_up
         a_plan_is_chosen_above_and_sold_between
     }
     sessions {

@@ -10,7 +10,7 @@ use facteur::control::tenants::{self, NewTenant, TenantPatch};
 use facteur::control::{Caller, Error, aliases, domains, limits, protocols};
 use facteur::directory::EndReason;
 use facteur::model::ids::{PlanId, TenantId};
-use facteur::model::{LimitName, Protocol, ProtocolState, Quota, SettingLevel, TenantKind};
+use facteur::model::{LimitName, Limits, Protocol, ProtocolState, Quota, SettingLevel, TenantKind};
 use std::time::Duration;
 
 fn named(name: &str) -> PlanPatch {
@@ -261,7 +261,7 @@ pub async fn a_reseller_sells_no_more_than_it_has(bed: Bed) {
         bed.mailbox(&reseller, &format!("{name}@own.example")).await;
     }
     let own = mailboxes::create(control, &reseller, new_mailbox("c@own.example")).await;
-    assert!(matches!(&own, Err(Error::LimitReached(limit)) if limit.used == Some(11)), "{own:?}");
+    assert!(matches!(&own, Err(Error::LimitReached(limit)) if limit.used == Some(10)), "{own:?}");
     // Nor by making the plan larger, or choosing a larger one.
     let larger = plans::update(control, &reseller, small.id, of(5), None).await;
     assert!(matches!(larger, Err(Error::LimitReached(_))), "{larger:?}");
@@ -269,6 +269,17 @@ pub async fn a_reseller_sells_no_more_than_it_has(bed: Bed) {
     assert!(matches!(choose(&bed, &reseller, first, Some(big.id)).await, Err(Error::LimitReached(_))));
     plans::update(control, &reseller, small.id, of(3), None).await.unwrap();
     choose(&bed, &reseller, first, Some(big.id)).await.unwrap();
+
+    // A pool that shrank keeps nobody from selling less, and from what it does not limit.
+    plans::update(control, &bed.operator, pool.id, of(5), None).await.unwrap();
+    plans::update(control, &reseller, small.id, of(2), None).await.unwrap();
+    choose(&bed, &reseller, first, Some(small.id)).await.unwrap();
+    assert!(matches!(choose(&bed, &reseller, first, Some(big.id)).await, Err(Error::LimitReached(_))));
+    bed.domain(&reseller, "another.example").await;
+    let seen = limits::of_tenant(control, &reseller, reseller.tenant).await.unwrap();
+    let of_name = |name| seen.items.iter().find(|item| item.name == name).map(|item| (item.used, item.max));
+    assert_eq!(of_name(LimitName::Mailboxes), Some((6, Some(5))));
+    assert_eq!(of_name(LimitName::Domains), Some((2, None)), "what is not limited is counted all the same");
 
     // Where the operator allows overselling, what is there counts, not what was sold.
     let over = PlanPatch { oversell: Some(true), ..of(3) };
@@ -283,6 +294,42 @@ pub async fn a_reseller_sells_no_more_than_it_has(bed: Bed) {
         }
         other => panic!("{:?}", other.map(drop)),
     }
+}
+
+/// Whoever had customers without a plan before it got a pool of its own can put them in order one by one.
+pub async fn a_new_pool_holds_back_what_grows(bed: Bed) {
+    let control = &bed.control;
+    let (reseller_tenant, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "reseller").await;
+    let (one, _) = bed.tenant(&reseller, TenantKind::Customer, "one").await;
+    bed.tenant(&reseller, TenantKind::Customer, "two").await;
+    let of = |mailboxes| PlanPatch { mailboxes: Some(Some(mailboxes)), ..PlanPatch::default() };
+    let pool = plan(&bed, &bed.operator, PlanPatch { name: Some("pool".into()), ..of(10) }).await;
+    let small = plan(&bed, &reseller, PlanPatch { name: Some("small".into()), ..of(4) }).await;
+    choose(&bed, &bed.operator, reseller_tenant.id, Some(pool.id)).await.unwrap();
+    choose(&bed, &reseller, one.id, Some(small.id)).await.unwrap();
+    bed.domain(&reseller, "kept.example").await;
+    bed.mailbox(&reseller, "a@kept.example").await;
+    invalid(choose(&bed, &reseller, one.id, None).await, "unlimited");
+    invalid(tenants::create(control, &reseller, plain_tenant()).await.map(drop), "unlimited");
+}
+
+/// The largest quotas of many sum up to something that both databases hold.
+pub async fn the_largest_quotas_sum_up(bed: Bed) {
+    let control = &bed.control;
+    let plan = plan(&bed, &bed.operator, named("plain")).await;
+    let caller = customer(&bed, &bed.operator, &plan).await;
+    bed.domain(&caller, "large.example").await;
+    let with = |name: &str, bytes| NewMailbox {
+        quota: Quota { bytes: Some(bytes), messages: None },
+        ..new_mailbox(&format!("{name}@large.example"))
+    };
+    invalid(mailboxes::create(control, &caller, with("a", u64::MAX >> 1)).await, "too_large");
+    for name in ["a", "b", "c"] {
+        mailboxes::create(control, &caller, with(name, Limits::MOST)).await.unwrap();
+    }
+    let seen = limits::of_tenant(control, &caller, caller.tenant).await.unwrap();
+    let bytes = seen.items.iter().find(|item| item.name == LimitName::Bytes).map(|item| item.used);
+    assert_eq!(bytes, Some(3 * Limits::MOST));
 }
 
 pub async fn a_plan_is_chosen_above_and_sold_between(bed: Bed) {

@@ -19,7 +19,9 @@ use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::{Tx, api_sessions, domains as domain_rows, logins};
 use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, LimitName, MailboxMode, Protocol, Quota, Revision, Timestamp, Touch, WhoMayPost};
+use crate::model::{
+    EmailAddress, LimitName, Limits, MailboxMode, Protocol, Quota, Revision, Timestamp, Touch, WhoMayPost,
+};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -264,7 +266,9 @@ async fn take_address(tx: &mut Tx, address: &EmailAddress, id: MailboxId) -> Res
 fn check_limits(bytes: Option<Option<u64>>, messages: Option<Option<u64>>) -> Vec<FieldError> {
     let limits = [("/quota/bytes", bytes.flatten()), ("/quota/messages", messages.flatten())];
     let too_large = |(pointer, limit): (&'static str, Option<u64>)| {
-        limit.filter(|l| i64::try_from(*l).is_err()).map(|_| FieldError::new(pointer, "too_large", "is too large"))
+        let detail = || format!("must be at most {}", Limits::MOST);
+        // Sums of many must not overflow.
+        limit.filter(|limit| *limit > Limits::MOST).map(|_| FieldError::new(pointer, "too_large", detail()))
     };
     limits.into_iter().filter_map(too_large).collect()
 }
