@@ -2,16 +2,19 @@
 
 use super::ApiState;
 use super::caller::Permit;
+use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::PageRequest;
 use crate::control::aliases::{self, Alias, AliasUse};
 use crate::model::ids::{AliasId, DomainId};
-use crate::model::{EmailAddress, Timestamp, WhoMayPost};
+use crate::model::{EmailAddress, Timestamp, WhoMayPost, bounds};
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 
 /// An alias to create.
 #[derive(serde::Deserialize, utoipa::ToSchema)]
@@ -33,6 +36,15 @@ pub struct CreateAlias {
     /// Who may send to it besides: replaces the whole list.
     #[schema(value_type = Option<Vec<String>>, example = json!([]))]
     posters: Option<Vec<EmailAddress>>,
+}
+
+impl CreateAlias {
+    /// Its address, where it delivers, and how it is used.
+    pub(super) fn parts(self) -> (EmailAddress, Vec<EmailAddress>, AliasUse) {
+        let used =
+            AliasUse { expires_at: Some(self.expires_at), who_may_post: self.who_may_post, posters: self.posters };
+        (self.address, self.targets, used)
+    }
 }
 
 /// A change of an alias: what is absent stays.
@@ -77,21 +89,53 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateAlias>,
 ) -> Result<Response, Problem> {
-    let used = AliasUse { expires_at: Some(body.expires_at), who_may_post: body.who_may_post, posters: body.posters };
-    let (alias, revision) = aliases::create(&state.control, &caller, body.address, body.targets, used).await?;
+    let (address, targets, used) = body.parts();
+    let (alias, revision) = aliases::create(&state.control, &caller, address, targets, used).await?;
     Ok(created(&state, format!("/v1/aliases/{}", alias.id), alias, revision).await)
 }
 
 /// List aliases
+///
+/// With `Accept: text/csv` all pages as one document.
 #[utoipa::path(get, path = "/v1/aliases", operation_id = "list_aliases", tag = "Aliases", params(AliasQuery),
-    responses((status = 200, body = PageOf<Alias>)))]
+    responses((status = 200, content((PageOf<Alias> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Params(query): Params<AliasQuery>,
-) -> Result<Json<PageOf<Alias>>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let page = page(query.cursor.as_deref(), query.limit)?;
-    Ok(Json(aliases::list(&state.control, &caller, query.domain, page).await?.into()))
+    if !wants_csv(&headers) {
+        return Ok(
+            Json(PageOf::from(aliases::list(&state.control, &caller, query.domain, page).await?)).into_response()
+        );
+    }
+    let pages = move |after: i64| {
+        let (control, caller, domain) = (state.control.clone(), caller.clone(), query.domain);
+        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
+        async move { CsvPage::of(&aliases::list(&control, &caller, domain, page).await?, row_of) }
+    };
+    super::csv::answer(COLUMNS, page.after, pages).await
+}
+
+/// The columns of the CSV document: those of an import have the same names.
+const COLUMNS: &[&str] =
+    &["id", "address", "targets", "domain", "tenant", "expires_at", "who_may_post", "posters", "created_at"];
+
+fn row_of(alias: &Alias) -> Vec<String> {
+    let list = |addresses: &[EmailAddress]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    vec![
+        alias.id.to_string(),
+        alias.address.to_string(),
+        list(&alias.targets),
+        alias.domain.to_string(),
+        alias.tenant.to_string(),
+        alias.expires_at.map(|at| at.to_string()).unwrap_or_default(),
+        alias.who_may_post.to_string(),
+        list(&alias.posters),
+        alias.created_at.to_string(),
+    ]
 }
 
 /// Read an alias

@@ -2,17 +2,20 @@
 
 use super::ApiState;
 use super::caller::Permit;
+use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::PageRequest;
 use crate::control::domains::{self, Domain, DomainPatch};
 use crate::model::ids::{DomainId, TenantId};
-use crate::model::{DomainName, EmailAddress};
+use crate::model::{DomainName, EmailAddress, bounds};
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 
 /// A domain to create.
 #[derive(serde::Deserialize, utoipa::ToSchema)]
@@ -99,15 +102,62 @@ pub(super) async fn create(
 }
 
 /// List domains
+///
+/// With `Accept: text/csv` all pages as one document.
 #[utoipa::path(get, path = "/v1/domains", operation_id = "list_domains", tag = "Domains", params(DomainQuery),
-    responses((status = 200, body = PageOf<Domain>)))]
+    responses((status = 200, content((PageOf<Domain> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Params(query): Params<DomainQuery>,
-) -> Result<Json<PageOf<Domain>>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let page = page(query.cursor.as_deref(), query.limit)?;
-    Ok(Json(domains::list(&state.control, &caller, query.tenant, page).await?.into()))
+    if !wants_csv(&headers) {
+        return Ok(
+            Json(PageOf::from(domains::list(&state.control, &caller, query.tenant, page).await?)).into_response()
+        );
+    }
+    let pages = move |after: i64| {
+        let (control, caller, tenant) = (state.control.clone(), caller.clone(), query.tenant);
+        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
+        async move { CsvPage::of(&domains::list(&control, &caller, tenant, page).await?, row_of) }
+    };
+    super::csv::answer(COLUMNS, page.after, pages).await
+}
+
+/// The columns of the CSV document.
+const COLUMNS: &[&str] = &[
+    "id",
+    "name",
+    "tenant",
+    "imap",
+    "pop3",
+    "submission",
+    "alias_of",
+    "catch_all",
+    "reserved_to",
+    "subaddress_separator",
+    "created_at",
+];
+
+fn row_of(domain: &Domain) -> Vec<String> {
+    fn text<T: ToString>(value: &Option<T>) -> String {
+        value.as_ref().map(T::to_string).unwrap_or_default()
+    }
+    vec![
+        domain.id.to_string(),
+        domain.name.to_string(),
+        domain.tenant.to_string(),
+        domain.protocols.imap.state.to_string(),
+        domain.protocols.pop3.protocol.state.to_string(),
+        domain.protocols.submission.state.to_string(),
+        text(&domain.alias_of),
+        text(&domain.catch_all),
+        text(&domain.reserved_to),
+        text(&domain.subaddress_separator),
+        domain.created_at.to_string(),
+    ]
 }
 
 /// Read a domain

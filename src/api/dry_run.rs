@@ -78,6 +78,11 @@ pub(super) async fn try_out(State(state): State<ApiState>, mut request: Request,
     if !writes(request.method()) {
         return next.run(request).await;
     }
+    // What is made of many writes (`:batch`, `:import`) tries each of them out itself.
+    let many = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str().contains(':'));
+    if many {
+        return next.run(request).await;
+    }
     let wanted = match parameter(request.uri()) {
         Ok(None) => return next.run(request).await,
         Ok(Some(wanted)) => wanted,

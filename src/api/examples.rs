@@ -30,6 +30,26 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "update_mailbox" => json!({"name": "Alice B.", "quota": {"bytes": 2_147_483_648_u64, "messages": null}}),
         "create_alias" => json!({"address": "sales@example.org", "targets": ["alice@example.org"]}),
         "update_alias" => json!({"targets": ["alice@example.org", "bob@example.net"]}),
+        "batch_mailboxes" => json!({
+            "atomic": true,
+            "items": [
+                {"operation": "create_mailbox", "body": {"address": "bob@example.org", "name": "Bob"}},
+                {"operation": "update_mailbox_protocols", "id": format!("mbx_{DIGITS}"), "body": {"pop3": {"state": "disabled"}}}
+            ]
+        }),
+        "batch_aliases" => json!({
+            "items": [{"operation": "create_alias", "body": {"address": "jobs@example.org", "targets": ["alice@example.org"]}}]
+        }),
+        "batch_domains" => {
+            json!({"items": [{"operation": "update_domain", "id": format!("dom_{DIGITS}"), "body": {"catch_all": null}}]})
+        }
+        "import_mailboxes" => json!([
+            {"address": "bob@example.org", "name": "Bob", "password_hash": "{SHA512-CRYPT}$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"},
+            {"address": "carol@example.org", "quota": {"bytes": 1_073_741_824}}
+        ]),
+        "import_aliases" => {
+            json!([{"address": "team@example.org", "targets": ["bob@example.org", "carol@example.org"]}])
+        }
         "create_plan" => json!({
             "name": "Business 50",
             "limits": {"mailboxes": 50},
@@ -70,6 +90,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("suspensions"), _) => id("sus"),
         (Some("sessions"), _) => id("ses"),
         (Some("webhooks"), _) => id("whk"),
+        (Some("jobs"), _) => id("job"),
         (Some("by-name"), _) => json!("example.org"),
         (Some("by-address"), _) => json!("alice@example.org"),
         (Some("revisions"), _) | (None, "after") => json!(42),

@@ -57,7 +57,8 @@ pub(super) fn too_large() -> Problem {
     Problem::new(&kinds::TOO_LARGE, detail)
 }
 
-fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+/// A value as what it must be; every mistake is named with its place.
+pub(super) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     let mut errors = Vec::new();
     refuse_control_characters(&value, &mut String::new(), 0, &mut errors);
     if !errors.is_empty() {

@@ -2,19 +2,21 @@
 
 use super::ApiState;
 use super::caller::Permit;
+use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
 use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::Paged;
 use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
 use crate::control::passwords::NewPassword;
+use crate::control::{Caller, PageRequest, Paged};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp};
+use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp, bounds};
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 
 /// Limits to set; `null` leaves them to the plan, or is no limit where there is none.
 #[derive(Debug, Clone, Copy, Default, serde::Deserialize, utoipa::ToSchema)]
@@ -61,6 +63,20 @@ pub struct CreateMailbox {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+}
+
+impl From<CreateMailbox> for NewMailbox {
+    fn from(body: CreateMailbox) -> Self {
+        Self {
+            address: body.address,
+            name: body.name,
+            password: NewPassword { password: body.password, password_hash: body.password_hash },
+            quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
+            protocols: body.protocols.into(),
+            mode: body.mode,
+            expires_at: body.expires_at,
+        }
+    }
 }
 
 fn both() -> MailboxMode {
@@ -135,7 +151,7 @@ pub struct Logins {
 }
 
 /// Which mailboxes, and which page of them.
-#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[derive(Clone, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MailboxQuery {
@@ -177,36 +193,88 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateMailbox>,
 ) -> Result<Response, Problem> {
-    let new = NewMailbox {
-        address: body.address,
-        name: body.name,
-        password: NewPassword { password: body.password, password_hash: body.password_hash },
-        quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
-        protocols: body.protocols.into(),
-        mode: body.mode,
-        expires_at: body.expires_at,
-    };
-    let (mailbox, revision) = mailboxes::create(&state.control, &caller, new).await?;
+    let (mailbox, revision) = mailboxes::create(&state.control, &caller, body.into()).await?;
     let location = format!("/v1/mailboxes/{}", mailbox.id);
     let view = one_with_usage(&state, mailbox).await?;
     Ok(created(&state, location, view, revision).await)
 }
 
 /// List mailboxes
+///
+/// With `Accept: text/csv` all pages as one document.
 #[utoipa::path(get, path = "/v1/mailboxes", operation_id = "list_mailboxes", tag = "Mailboxes", params(MailboxQuery),
-    responses((status = 200, body = PageOf<MailboxView>)))]
+    responses((status = 200, content((PageOf<MailboxView> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     Params(query): Params<MailboxQuery>,
-) -> Result<Json<PageOf<MailboxView>>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let page = page(query.cursor.as_deref(), query.limit)?;
-    let Paged { items, next } = match (query.deleted, query.domain, query.tenant) {
-        (Some(true), None, None) => mailboxes::list_deleted(&state.control, &caller, page).await?,
-        (Some(true), ..) => return Err(Problem::field("deleted", "alone", "goes with no other filter")),
-        (_, domain, tenant) => mailboxes::list(&state.control, &caller, domain, tenant, page).await?,
+    if !wants_csv(&headers) {
+        return Ok(Json(PageOf::from(list_page(&state, &caller, &query, page).await?)).into_response());
+    }
+    let pages = move |after: i64| {
+        let (state, caller, query) = (state.clone(), caller.clone(), query.clone());
+        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
+        async move { CsvPage::of(&list_page(&state, &caller, &query, page).await?, row_of) }
     };
-    Ok(Json(Paged { items: with_usage(&state, items).await?, next }.into()))
+    super::csv::answer(COLUMNS, page.after, pages).await
+}
+
+async fn list_page(
+    state: &ApiState,
+    caller: &Caller,
+    query: &MailboxQuery,
+    page: PageRequest,
+) -> Result<Paged<MailboxView>, Problem> {
+    let Paged { items, next } = match (query.deleted, query.domain, query.tenant) {
+        (Some(true), None, None) => mailboxes::list_deleted(&state.control, caller, page).await?,
+        (Some(true), ..) => return Err(Problem::field("deleted", "alone", "goes with no other filter")),
+        (_, domain, tenant) => mailboxes::list(&state.control, caller, domain, tenant, page).await?,
+    };
+    Ok(Paged { items: with_usage(state, items).await?, next })
+}
+
+/// The columns of the CSV document: those of an import have the same names.
+const COLUMNS: &[&str] = &[
+    "id",
+    "address",
+    "name",
+    "domain",
+    "tenant",
+    "quota_bytes",
+    "quota_messages",
+    "imap",
+    "pop3",
+    "submission",
+    "mode",
+    "expires_at",
+    "created_at",
+    "used_bytes",
+    "used_messages",
+];
+
+fn row_of(MailboxView { mailbox, usage }: &MailboxView) -> Vec<String> {
+    let number = |value: Option<u64>| value.map(|n| n.to_string()).unwrap_or_default();
+    let protocols = &mailbox.protocols;
+    vec![
+        mailbox.id.to_string(),
+        mailbox.address.to_string(),
+        mailbox.name.clone(),
+        mailbox.domain.to_string(),
+        mailbox.tenant.to_string(),
+        number(mailbox.quota.bytes),
+        number(mailbox.quota.messages),
+        protocols.imap.state.to_string(),
+        protocols.pop3.protocol.state.to_string(),
+        protocols.submission.state.to_string(),
+        mailbox.mode.to_string(),
+        mailbox.expires_at.map(|at| at.to_string()).unwrap_or_default(),
+        mailbox.created_at.to_string(),
+        usage.bytes.to_string(),
+        usage.messages.to_string(),
+    ]
 }
 
 /// Read a mailbox

@@ -4,14 +4,19 @@
 //! every operation takes a [`caller::Permit`], except the few that say why they need none.
 
 mod aliases;
+mod batch;
+mod bulk_jobs;
 mod caller;
 mod contract;
+mod csv;
 mod domains;
 mod dry_run;
 mod events;
 mod examples;
 mod extract;
+mod from_within;
 mod health;
+mod imports;
 mod json;
 mod keys;
 mod kinds;
@@ -32,6 +37,7 @@ mod sessions;
 mod sign_in;
 mod suspensions;
 mod tenants;
+mod turns;
 mod users;
 mod webhooks;
 mod written;
@@ -49,6 +55,7 @@ use problem::Problem;
 use rustls::ServerConfig;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -71,6 +78,8 @@ pub struct ApiState {
     pub outbound: Outbound,
     /// Whether other machines may speak HTTP without TLS.
     pub plain_http: bool,
+    /// Woken when a job was given.
+    pub job_given: Arc<Notify>,
     /// Streams of events that are open.
     pub streams: Streams,
     /// Cancelled once the server drains: no longer ready.
@@ -112,6 +121,15 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(protocols::of_mailbox, protocols::patch_mailbox))
         .routes(routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
         .routes(routes!(suspensions::lift_mailbox))
+        .routes(routes!(batch::mailboxes))
+        .routes(routes!(batch::aliases))
+        .routes(routes!(batch::domains))
+        .routes(routes!(imports::mailboxes))
+        .routes(routes!(imports::aliases))
+        .routes(routes!(bulk_jobs::list))
+        .routes(routes!(bulk_jobs::get))
+        .routes(routes!(bulk_jobs::cancel))
+        .routes(routes!(bulk_jobs::results))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(aliases::create, aliases::list))
@@ -135,7 +153,7 @@ fn app(state: ApiState) -> Router {
         .route_layer(from_fn_with_state(state.clone(), dry_run::try_out))
         .route_layer(from_fn(prefer::keep))
         .route_layer(from_fn(layers::note_route));
-    let routes = revert::Routes(router.clone().with_state(state.clone()));
+    let routes = from_within::Routes(router.clone().with_state(state.clone()));
     router
         .layer(axum::Extension(routes))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document()))
@@ -161,6 +179,11 @@ async fn method_not_allowed() -> Problem {
 /// Serves until the shutdown, then lets what has started finish.
 pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiState, shutdown: CancellationToken) {
     server::serve(listener, tls, app(state), shutdown).await;
+}
+
+/// Gives jobs their turns until it is told to stop.
+pub async fn run_jobs(state: ApiState, stop: CancellationToken) {
+    turns::run(state, stop).await;
 }
 
 /// The OpenAPI document: the routes' own, and what every write takes.

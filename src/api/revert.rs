@@ -5,32 +5,24 @@
 
 use super::caller::Permit;
 use super::extract::Of;
+use super::from_within::{FromWithin, Routes, json};
 use super::operations::{Operation, operations};
 use super::problem::Problem;
 use super::written::Effect;
 use super::{ApiState, kinds};
+use crate::control::FieldError;
 use crate::control::diff::diff;
 use crate::control::revisions::{self, RevisionView};
 use crate::control::undo::{self, Opposite};
-use crate::control::{Caller, FieldError};
 use crate::model::ids::{AliasId, DomainId, TenantId};
-use axum::body::{Body, to_bytes};
+use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use serde_json::Value;
-use tower::ServiceExt;
 
 /// How often it is tried when somebody else writes between look and write.
 const TRIES: usize = 3;
-/// Octets of an answer of ours.
-const ANSWER_OCTETS: usize = 4 * 1024 * 1024;
-
-/// The routes, for requests that are made from within.
-#[derive(Clone)]
-pub(super) struct Routes(pub Router);
-
 /// Something that an undoing did not bring back.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct NotUndone {
@@ -89,39 +81,7 @@ fn not_revertible(detail: impl Into<String>) -> Problem {
     Problem::new(&kinds::NOT_REVERTIBLE, detail)
 }
 
-/// Makes requests to our own routes for a caller.
-struct FromWithin {
-    routes: Router,
-    caller: Caller,
-}
-
 impl FromWithin {
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        etag: Option<&HeaderValue>,
-        body: Option<&Value>,
-    ) -> Result<Response, Problem> {
-        let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
-        if let Some(etag) = etag {
-            request = request.header(header::IF_MATCH, etag);
-        }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let request = request.extension(self.caller.clone()).body(body).map_err(|_| Problem::not_found())?;
-        self.routes.clone().oneshot(request).await.map_err(|never| match never {})
-    }
-
-    /// The object as it is now, with its ETag; none when it is gone.
-    async fn look(&self, path: &str) -> Result<Option<(Value, Option<HeaderValue>)>, Problem> {
-        let response = self.send("GET", path, None, None).await?;
-        if !response.status().is_success() {
-            return Ok(None);
-        }
-        let etag = response.headers().get(header::ETAG).cloned();
-        Ok(Some((json(response).await?, etag)))
-    }
-
     async fn change_back(&self, revision: &RevisionView, operation: &Operation) -> Result<Response, Problem> {
         let changes = diff(revision.before.as_ref(), revision.after.as_ref());
         let (can, cannot) = undo::part(changes, &operation.fields);
@@ -220,11 +180,6 @@ fn gone() -> Problem {
 fn conflict(errors: Vec<FieldError>) -> Problem {
     let detail = "it was changed since this revision: see errors; nothing was done";
     Problem::with_errors(&kinds::CONFLICT, detail, errors)
-}
-
-async fn json(response: Response) -> Result<Value, Problem> {
-    let octets = to_bytes(response.into_body(), ANSWER_OCTETS).await.map_err(|_| Problem::unavailable())?;
-    serde_json::from_slice(&octets).map_err(|_| Problem::unavailable())
 }
 
 /// The answer of the opposite write as that of the undoing; its refusals as they are.

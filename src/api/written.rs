@@ -1,6 +1,6 @@
 //! What every write answers: the object, the revision it made, and what that did to sessions.
 
-use super::{ApiState, prefer};
+use super::{ApiState, batch, prefer};
 use crate::model::Revision;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -53,6 +53,10 @@ pub struct Written<T> {
 
 /// Waits until this node obeys a revision, and as long as the caller prefers until all do; its effect.
 pub(super) async fn effect(state: &ApiState, revision: Revision) -> Effect {
+    if batch::uncommitted() {
+        let (applied, sessions) = (AppliedView { nodes: 0, pending: 0 }, SessionsView { closed: 0, remaining: 0 });
+        return Effect { revision: revision.0, applied, sessions };
+    }
     let applied = state.directory.wait_everywhere(revision, prefer::patience()).await;
     Effect {
         revision: revision.0,

@@ -80,9 +80,11 @@ impl Parts {
             seal,
             outbound,
             plain_http: settings.plain_http,
+            job_given: Arc::default(),
             streams: api::Streams::default(),
             draining: shutdown.clone(),
         };
+        background.spawn(api::run_jobs(api.clone(), stop.clone()));
         Ok(Self { services: Arc::new(services), first_password, api, tls, db, background, stop })
     }
 

@@ -1,6 +1,7 @@
 //! The caller: who makes this request, and how far it reaches.
 
 use super::dry_run::DryRun;
+use super::together::Together;
 use super::{Error, Result};
 use crate::model::Role;
 use crate::model::ids::{KeyId, MailboxId, TenantId, UserId};
@@ -38,6 +39,10 @@ pub struct Intent {
     pub undoes: Option<i64>,
     /// The id that what is made anew had before.
     pub old_id: Option<i64>,
+    /// The writes that it is done together with.
+    pub together: Option<Together>,
+    /// The hash of the password that the write brings, made beforehand.
+    pub hash: Option<String>,
 }
 
 /// Who makes this request.
@@ -91,7 +96,7 @@ impl Caller {
     }
 
     /// Refuses keys that may only read, and mailbox owners.
-    pub(super) fn may_administer(&self) -> Result<()> {
+    pub fn may_administer(&self) -> Result<()> {
         self.may_write()?;
         self.list_path().map(drop)
     }

@@ -3,6 +3,7 @@
 //! Invariant: one [`Change`], one revision; dropped without commit, nothing happened.
 
 use super::dry_run::Foreseen;
+use super::together::Held;
 use super::{Caller, Control, Error, Intent, Result};
 use crate::db::effective::{Effective, EffectiveAccess};
 use crate::db::revisions::{self, RevisionRow};
@@ -30,7 +31,7 @@ pub struct Record {
 
 /// A transaction with its caller, action and number.
 pub struct Change {
-    tx: Tx,
+    tx: Held,
     control: Control,
     caller: String,
     action: &'static str,
@@ -43,7 +44,10 @@ impl Control {
     /// Begins a configuration write of a caller that may write.
     pub(super) async fn begin(&self, caller: &Caller, action: &'static str) -> Result<Change> {
         caller.may_write()?;
-        let mut tx = self.db.write().await?;
+        let mut tx = match &caller.intent.together {
+            Some(together) => together.take()?,
+            None => Held::alone(self.db.write().await?),
+        };
         // Taken first: the row lock puts all writers in order, so that what they read stays true.
         let revision = revisions::next(&mut tx).await?;
         let (control, now) = (self.clone(), self.clock.now_ms());
@@ -77,7 +81,9 @@ impl Change {
     /// [`Error::DryRun`].
     pub async fn commit(mut self, record: Record) -> Result<Revision> {
         if let Some(dry_run) = &self.intent.dry_run {
-            dry_run.leave(Foreseen { tx: self.tx, action: self.action, record });
+            if let Some(tx) = self.tx.own() {
+                dry_run.leave(Foreseen { tx, action: self.action, record });
+            }
             return Err(Error::DryRun);
         }
         let text = |value: Option<serde_json::Value>| value.map(|v| v.to_string());
@@ -94,16 +100,22 @@ impl Change {
             undoes: self.intent.undoes,
         };
         revisions::insert(&mut self.tx, &row).await?;
+        if let Some(together) = self.tx.together() {
+            together.made(self.revision);
+            return Ok(self.revision);
+        }
         self.tx.notify(super::CHANNEL).await?;
         // However this ends: a caller who goes away in the middle of the commit must not delay its effect.
         let _wake = WakeFeed(self.control.committed.clone());
-        self.tx.commit().await?;
+        if let Some(tx) = self.tx.own() {
+            tx.commit().await?;
+        }
         Ok(self.revision)
     }
 }
 
 /// Wakes the feed when dropped; a look at a log without news costs one query.
-struct WakeFeed(Arc<Notify>);
+pub(super) struct WakeFeed(pub(super) Arc<Notify>);
 
 impl Drop for WakeFeed {
     fn drop(&mut self) {

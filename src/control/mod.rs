@@ -7,6 +7,7 @@
 
 pub mod aliases;
 pub mod bootstrap;
+pub mod bulk_jobs;
 mod caller;
 mod change;
 pub mod diff;
@@ -29,6 +30,7 @@ pub mod revisions;
 pub mod sign_in;
 pub mod suspensions;
 pub mod tenants;
+pub mod together;
 pub mod undo;
 pub mod users;
 pub mod webhooks;

@@ -1,6 +1,6 @@
 //! Passwords as callers give them: in clear, hashed here, or as another system's hash.
 
-use super::{Control, Error, FieldError, Result};
+use super::{Caller, Control, Error, FieldError, Result};
 use crate::auth::passwords::import;
 use crate::model::bounds;
 
@@ -35,14 +35,25 @@ impl NewPassword {
     }
 
     /// The hash to store.
-    pub(super) async fn hash(&self, control: &Control) -> Result<Option<String>> {
+    pub(super) async fn hash(&self, control: &Control, caller: &Caller) -> Result<Option<String>> {
         if let Some(password) = &self.password {
+            if let Some(hash) = &caller.intent.hash {
+                return Ok(Some(hash.clone()));
+            }
             return Ok(Some(control.passwords.hash(password).await?));
         }
         let import =
             |hash: &String| import(hash).map_err(|e| Error::field("/password_hash", "invalid_hash", e.to_string()));
         self.password_hash.as_ref().map(import).transpose()
     }
+}
+
+/// The hash of a password in clear, for a write that comes later; none for one that the write will refuse.
+pub async fn hash_early(control: &Control, password: &str) -> Result<Option<String>> {
+    if check_clear("", password).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(control.passwords.hash(password).await?))
 }
 
 /// What is wrong with a password in clear.

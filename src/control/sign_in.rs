@@ -238,8 +238,7 @@ impl SignIn {
                 tracing::warn!(%error, "a key's last use is not noted");
             }
         }
-        let caller = Caller::new(CallerId::Key(row.id), row.tenant, row.path, row.role);
-        Ok(Some(Caller { read_only: row.read_only, until: row.expires_at, ..caller }))
+        Ok(Some(by_row(row)))
     }
 }
 
@@ -271,6 +270,22 @@ async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<O
     };
     let stands = |subject: &Subject| subject.password_epoch == session.password_epoch && !subject.suspended;
     Ok(subject.filter(stands).map(|subject| subject.caller))
+}
+
+/// A user or key by its id, as it is now, for what it asked for earlier; `None` when it is gone.
+pub(super) async fn still(tx: &mut Tx, caller: &str, now: i64) -> Result<Option<Caller>> {
+    if let Ok(id) = caller.parse::<UserId>() {
+        return Ok(users::find(tx, id).await?.as_ref().map(Subject::user).map(|subject| subject.caller));
+    }
+    let Ok(id) = caller.parse::<KeyId>() else { return Ok(None) };
+    let row = keys::find(tx, id).await?.filter(|row| row.expires_at.is_none_or(|at| at > now));
+    Ok(row.map(by_row))
+}
+
+/// Who a key stands for.
+fn by_row(row: keys::KeyRow) -> Caller {
+    let caller = Caller::new(CallerId::Key(row.id), row.tenant, row.path, row.role);
+    Caller { read_only: row.read_only, until: row.expires_at, ..caller }
 }
 
 async fn signing_key(control: &Control, seal: &Seal) -> Result<Vec<u8>> {

@@ -85,7 +85,7 @@ pub async fn create(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let hash = password.hash(control).await?.unwrap_or_default();
+    let hash = password.hash(control, caller).await?.unwrap_or_default();
     let mut change = control.begin(caller, "create_user").await?;
     let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
     let row = UserRow {
@@ -139,7 +139,7 @@ pub async fn update(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let hash = password.hash(control).await?;
+    let hash = password.hash(control, caller).await?;
     let mut change = control.begin(caller, "update_user").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;

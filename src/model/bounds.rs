@@ -213,6 +213,23 @@ pub const WEBHOOK_LOG_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const OUTBOUND_CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Time for a whole request to one (Standard Webhooks: 15 to 30 seconds).
 pub const OUTBOUND_TIME: Duration = Duration::from_secs(15);
+/// Octets of a document that is imported: 100,000 rows of 640 octets.
+pub const IMPORT_OCTETS: u64 = 64 * 1024 * 1024;
+/// Rows of one import.
+pub const IMPORT_ROWS: i64 = 200_000;
+/// Octets of one row of an import.
+pub const IMPORT_ROW_OCTETS: usize = 16 * 1024;
+/// Rows and octets that an import holds in memory at once.
+pub const IMPORT_CHUNK: (usize, usize) = (500, 256 * 1024);
+/// Rows of a job that go into one commit, and the time for which it holds the database: half of what a change may
+/// take to reach its sessions.
+pub const JOB_BATCH: (usize, Duration) = (50, Duration::from_millis(40));
+/// Jobs of one tenant that have not ended.
+pub const JOBS_PER_TENANT: i64 = 10;
+/// How long a job that has ended is shown.
+pub const JOB_KEPT_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Writes of one `:batch`.
+pub const BATCH_ITEMS: usize = 100;
 /// A node that has not reported for so long is gone: three of its heartbeats.
 pub const NODE_GONE_TIME: Duration = Duration::from_secs(15);
 

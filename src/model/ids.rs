@@ -115,6 +115,8 @@ id!(/// A webhook.
     WebhookId, "whk");
 id!(/// An attempt to deliver a revision to a webhook.
     DeliveryId, "dlv");
+id!(/// Work of many rows: an import and the like.
+    JobId, "job");
 id!(/// A folder of a mailbox (RFC 9051 calls it a mailbox); never leaves the store as text except in OBJECTID.
     FolderId, "fld");
 id!(/// A stored message; never reused.

@@ -220,7 +220,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
     }
     let mut protocols = ProtocolSettings::default();
     new.protocols.apply("/protocols", &mut protocols)?;
-    let password_hash = new.password.hash(control).await?;
+    let password_hash = new.password.hash(control, caller).await?;
     let mut change = control.begin(caller, "create_mailbox").await?;
     let domain = domain_of(change.tx(), caller, &new.address).await?;
     let row = MailboxRow {
@@ -325,7 +325,7 @@ pub async fn update(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let hash = patch.password.hash(control).await?;
+    let hash = patch.password.hash(control, caller).await?;
     let mut change = control.begin(caller, "update_mailbox").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;

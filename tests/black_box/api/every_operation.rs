@@ -80,6 +80,10 @@ impl Objects {
         let mut imap = server.imap();
         imap.ok(&format!("LOGIN ada@victim.example {PASSWORD}"));
         let session = id(&operator.sessions(&mailbox)[0]);
+        // Of the tenant itself: a job belongs to whom it was given by.
+        let owner = server.anonymous().sign_in("victim", "victim-of-the-test-1");
+        let rows = json!([{"address": "import@victim.example"}]);
+        let job = id(&owner.post("/v1/mailboxes:import?dry_run=true", &rows).json());
         let revision = operator.get("/v1/revisions").json()["items"][0]["number"].to_string();
         Self {
             ids: vec![
@@ -96,6 +100,7 @@ impl Objects {
                 ("/v1/mailboxes/{", mailbox.id),
                 ("/v1/aliases/{", alias),
                 ("/v1/webhooks/{", hook),
+                ("/v1/jobs/{", job),
                 ("/v1/revisions/{", revision),
             ],
         }

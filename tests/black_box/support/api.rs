@@ -44,6 +44,13 @@ impl Api {
         http::request(self.address, method, path, &headers, body)
     }
 
+    /// Sends a document of another kind than JSON.
+    pub fn send(&self, path: &str, media: &str, document: &str) -> Answer {
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer.as_deref().map(|value| ("Authorization", value)).into_iter().collect();
+        http::request_as(self.address, "POST", path, &headers, media, document)
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[], None)
     }

@@ -35,9 +35,21 @@ impl Answer {
 /// Sends a request and reads the answer to the end of the connection.
 pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
     let body = body.map(Value::to_string).unwrap_or_default();
+    request_as(to, method, path, headers, "application/json", &body)
+}
+
+/// Like [`request`], with a body of any kind.
+pub fn request_as(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    media: &str,
+    body: &str,
+) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     if !body.is_empty() {
-        head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        head.push_str(&format!("Content-Type: {media}\r\nContent-Length: {}\r\n", body.len()));
     }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
