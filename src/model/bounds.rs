@@ -19,6 +19,14 @@ pub const FOLDER_DEPTH: usize = 32;
 pub const FOLDERS_PER_MAILBOX: usize = 2000;
 /// Entries for others in the access control list of a folder: it stands in the folder's row.
 pub const ACL_ENTRIES: usize = 100;
+/// Annotations of a folder, and of a mailbox as a whole (RFC 5464 §4.1: at least 10).
+pub const ANNOTATIONS: usize = 100;
+/// Octets of one annotation's value (RFC 5464 §4.1: at least 1024): what one literal can hold, and a row should.
+pub const ANNOTATION_OCTETS: usize = 64 * 1024;
+/// Octets of all annotations of a mailbox, names too: room for ten of 1024 octets on each of its folders, and more.
+pub const ANNOTATIONS_OCTETS: u64 = 32 * 1024 * 1024;
+/// Octets of an annotation's name (RFC 5464 sets none; a path, not a document).
+pub const ANNOTATION_NAME_OCTETS: usize = 256;
 /// Octets of a keyword (RFC 9051 §2.3.2 sets none; a name, not a document).
 pub const KEYWORD_OCTETS: usize = 128;
 

@@ -28,6 +28,10 @@ pub(super) struct Batch<'w> {
     pub(super) bodies: HashMap<BodyKey, i64>,
     pub(super) inboxes: HashMap<MailboxId, FolderId>,
     pub(super) changes: Changes,
+    /// Octets of annotations by entry, where they were asked for.
+    pub(super) annotations: HashMap<(MailboxId, FolderId), BTreeMap<String, u64>>,
+    /// Octets of all annotations of a mailbox.
+    pub(super) annotated: HashMap<MailboxId, u64>,
     /// Folders that were asked for and are not there.
     pub(super) gone: Vec<FolderId>,
 }
@@ -47,6 +51,9 @@ pub(super) struct Changes {
     pub deleted_folders: Vec<FolderId>,
     pub deleted_mailboxes: Vec<MailboxId>,
     pub subscriptions: Vec<(MailboxId, String, bool)>,
+    pub annotations: Vec<(MailboxId, FolderId, String, Option<Bytes>)>,
+    pub annotation_copies: Vec<(MailboxId, FolderId, FolderId)>,
+    pub annotations_gone: Vec<(MailboxId, FolderId)>,
     pub marks: Vec<(FolderId, super::Pop3Mark)>,
     pub marks_gone: BTreeMap<FolderId, Vec<i64>>,
 }
@@ -77,6 +84,7 @@ impl Changes {
             && self.subscriptions.is_empty()
             && self.deleted_mailboxes.is_empty()
             && self.marks.is_empty()
+            && self.annotations.is_empty()
     }
 }
 
@@ -279,7 +287,9 @@ impl Batch<'_> {
 
     /// Forgets a folder, log and all; its messages must have been dropped.
     pub fn delete_folder(&mut self, folder: FolderId) {
-        self.heads.remove(&folder);
+        if let Some(head) = self.heads.remove(&folder) {
+            self.changes.annotations_gone.push((head.mailbox, folder));
+        }
         self.states.remove(&folder);
         self.changes.heads.remove(&folder);
         self.changes.states.remove(&folder);

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// The folder's keyword table is full.
     #[error("too many keywords in this folder")]
     TooManyKeywords,
+    /// There are too many annotations, or they are too large together.
+    #[error("too many annotations")]
+    TooManyAnnotations,
     /// The folder's access control list is full.
     #[error("too many entries in the access control list")]
     TooManyRights,

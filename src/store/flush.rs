@@ -67,6 +67,7 @@ impl Batch<'_> {
         self.flush_heads(tx).await?;
         self.flush_marks(tx).await?;
         flush_subscriptions(tx, &self.changes).await?;
+        super::annotations::flush(tx, &self.changes).await?;
         flush_removed(tx, &self.changes, &mut after).await?;
         let usage = self.changes.usage.iter().filter_map(|id| self.usage.get(id).map(|u| (id, u)));
         let rows: Vec<Vec<Value>> = usage.map(|(id, u)| vec![id.0.into(), u.bytes.into(), u.messages.into()]).collect();

@@ -26,6 +26,8 @@ pub(super) struct Needs {
     pub folders: BTreeSet<FolderId>,
     /// Bodies that may be there already.
     pub bodies: Vec<(TenantId, Arc<StagedBody>)>,
+    /// Folders (0: the mailbox as a whole) whose annotations change.
+    pub annotations: BTreeSet<(MailboxId, FolderId)>,
     /// New messages.
     pub messages: usize,
     /// New folders.
@@ -51,6 +53,8 @@ impl<'w> Batch<'w> {
             bodies: HashMap::new(),
             inboxes: HashMap::new(),
             changes: Default::default(),
+            annotations: HashMap::new(),
+            annotated: HashMap::new(),
             gone: Vec::new(),
         };
         let fresh = batch.load_usage(tx, needs).await?;
@@ -70,6 +74,7 @@ impl<'w> Batch<'w> {
             batch.create_defaults(mailbox)?;
         }
         batch.load_bodies(tx, needs).await?;
+        batch.load_annotations(tx, needs).await?;
         Ok(batch)
     }
 

@@ -4,6 +4,7 @@
 //! beyond the summary that `mime` makes. Invariants: a write that returned `Ok` is on
 //! disk, synced; UIDs and MODSEQs never go back or repeat; message rows never change.
 
+mod annotations;
 mod batch;
 mod bodies;
 pub mod error;
@@ -43,6 +44,8 @@ use writer::submit;
 
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
 use crate::model::{Acl, FolderName, Quota, RightsChange, UidSet, Usage, Who};
+use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -129,6 +132,22 @@ impl Store {
         change: RightsChange,
     ) -> Result<()> {
         submit(&self.shared, writes::ChangeAcl { mailbox, folder, who, change }).await
+    }
+
+    /// What is noted about a folder, or about the mailbox as a whole, by entry (RFC 5464).
+    pub async fn annotations(&self, mailbox: MailboxRef, folder: Option<FolderId>) -> Result<BTreeMap<String, Bytes>> {
+        let folder = folder.unwrap_or(writes::WHOLE_MAILBOX);
+        self.shared.read(move |tx| Box::pin(annotations::of_folder(tx, mailbox.id, folder))).await
+    }
+
+    /// Notes entries about a folder or about the mailbox as a whole, all or none; `None` removes one (RFC 5464 §4.3).
+    pub async fn annotate(
+        &self,
+        mailbox: MailboxRef,
+        folder: Option<FolderId>,
+        entries: Vec<(String, Option<Bytes>)>,
+    ) -> Result<()> {
+        submit(&self.shared, writes::Annotate { mailbox, folder, entries }).await
     }
 
     /// Sets or clears the subscription of a name, which need not exist (RFC 9051 §6.3.7).

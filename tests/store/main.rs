@@ -10,6 +10,7 @@ mod flags;
 mod folders;
 mod messages;
 mod nodes;
+mod notes;
 mod pop3;
 mod restart;
 
@@ -56,6 +57,11 @@ on_both! {
         renaming_inbox_moves_its_messages
         subscriptions_are_of_names
         a_deleted_mailbox_leaves_nothing
+    }
+    notes {
+        rights_outlive_a_restart_and_reach_open_folders
+        annotations_outlive_a_restart_and_end_with_their_mailbox
+        annotations_are_bounded_and_all_or_none
     }
     messages {
         what_was_appended_is_read_back

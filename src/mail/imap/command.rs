@@ -7,6 +7,7 @@
 mod acl;
 mod fetch;
 mod list;
+mod metadata;
 mod search;
 mod sequence;
 mod sort;
@@ -14,6 +15,7 @@ mod sort;
 pub use acl::AclCommand;
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
+pub use metadata::{EntryName, GetMetadata, MetadataOptions};
 pub use search::{PartialRange, Search, SearchKey, SearchReturn};
 pub use sequence::{SeqNumber, SequenceSet};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -116,6 +118,10 @@ pub enum Command {
     GetQuotaRoot(MailboxName),
     /// MYRIGHTS, GETACL and the like (RFC 4314)
     Acl(MailboxName, AclCommand),
+    /// GETMETADATA (RFC 5464)
+    GetMetadata(GetMetadata),
+    /// SETMETADATA (RFC 5464): the folder (none: the server), entries with their values (none: to be removed)
+    SetMetadata(Option<MailboxName>, Vec<(EntryName, Option<Vec<u8>>)>),
     /// SETQUOTA (RFC 9208): the root and its limits
     SetQuota(String, Vec<(String, u64)>),
 }
@@ -161,6 +167,8 @@ impl Command {
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(..) => "SETQUOTA",
+            Self::GetMetadata(_) => "GETMETADATA",
+            Self::SetMetadata(..) => "SETMETADATA",
             Self::Acl(_, AclCommand::Get) => "GETACL",
             Self::Acl(_, AclCommand::Mine) => "MYRIGHTS",
             Self::Acl(_, AclCommand::List(_)) => "LISTRIGHTS",

@@ -33,6 +33,14 @@ pub(super) fn string(out: &mut Vec<u8>, octets: &[u8]) {
     }
 }
 
+/// Writes a string, or a literal8 where NUL is part of it (RFC 9051 §4.3).
+pub(super) fn string8(out: &mut Vec<u8>, octets: &[u8]) {
+    if octets.contains(&0) {
+        out.push(b'~');
+    }
+    string(out, octets);
+}
+
 /// Writes a quoted string; `octets` hold no CR, LF or NUL.
 pub(super) fn quoted(out: &mut Vec<u8>, octets: &[u8]) {
     out.push(b'"');

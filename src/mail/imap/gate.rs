@@ -25,13 +25,17 @@ pub(super) fn needed_in_selected(command: &Command) -> Rights {
 /// What a message needs to leave its folder for another.
 pub(super) const OF_MOVE: Rights = Rights::DELETE_MESSAGES.and(Rights::EXPUNGE);
 
+/// Each of these lets its holder note something about a folder (RFC 5464 §3.3).
+const ANNOTATES: Rights = Rights::READ.and(Rights::SEEN).and(Rights::WRITE).and(Rights::INSERT).and(Rights::POST);
+
 /// Refuses what the rights do not cover.
 pub(super) fn check(has: Rights, needed: Rights) -> Result<(), Stop> {
-    if has.contains(needed) {
-        return Ok(());
-    }
+    if has.contains(needed) { Ok(()) } else { Err(not_allowed()) }
+}
+
+fn not_allowed() -> Stop {
     // RFC 5530 §3.
-    Err(Reply::no("Your rights in this folder do not allow it").with("NOPERM").into())
+    Reply::no("Your rights in this folder do not allow it").with("NOPERM").into()
 }
 
 impl Account {
@@ -46,8 +50,8 @@ impl Account {
         folder.acl.rights_of(&self.who())
     }
 
-    /// The selectable folder of a name as the client wrote it, where the session has these rights.
-    pub(super) async fn folder(&self, peer: &Peer, name: &MailboxName, needed: Rights) -> Result<FolderInfo, Stop> {
+    /// The folder of a name as the client wrote it, if the session may know of it.
+    async fn named(&self, peer: &Peer, name: &MailboxName) -> Result<FolderInfo, Stop> {
         let missing = || Stop::from(Reply::no("There is no such folder").with("NONEXISTENT"));
         // A name that cannot be one names no folder.
         let name = name.folder(peer.enabled.utf8_names()).ok_or_else(missing)?;
@@ -57,11 +61,28 @@ impl Account {
         if !self.rights(&found).contains(Rights::LOOKUP) {
             return Err(missing());
         }
+        Ok(found)
+    }
+
+    /// The selectable folder of a name as the client wrote it, where the session has these rights.
+    pub(super) async fn folder(&self, peer: &Peer, name: &MailboxName, needed: Rights) -> Result<FolderInfo, Stop> {
+        let found = self.named(peer, name).await?;
         if !found.selectable {
             return Err(Reply::no("The name only holds other folders").with("NONEXISTENT").into());
         }
         check(self.rights(&found), needed)?;
         Ok(found)
+    }
+
+    /// The folder whose annotations are read or changed; it need not be selectable (RFC 5464 §4.1).
+    pub(super) async fn annotated(&self, peer: &Peer, name: &MailboxName) -> Result<FolderInfo, Stop> {
+        let found = self.named(peer, name).await?;
+        if self.may_annotate(&found) { Ok(found) } else { Err(not_allowed()) }
+    }
+
+    /// Whether the annotations of a folder may be looked at (RFC 5464 §3.3).
+    pub(super) fn may_annotate(&self, folder: &FolderInfo) -> bool {
+        self.rights(folder).any_of(ANNOTATES)
     }
 
     /// The folder that messages are to go to: its absence is answered with TRYCREATE.

@@ -5,6 +5,7 @@
 use super::acl;
 use super::command::{List, MailboxName};
 use super::encode;
+use super::metadata;
 use super::pattern::Pattern;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
@@ -115,6 +116,10 @@ pub(super) async fn list(peer: &mut Peer, account: &Account, list: &List) -> Ans
         if let (true, Some(info)) = (list.returning.my_rights, candidate.info.as_ref().filter(|info| info.selectable)) {
             // RFC 8440 §4.
             acl::my_rights(peer, account, info);
+        }
+        if let (false, Some(info)) = (list.returning.metadata.is_empty(), &candidate.info) {
+            // RFC 9590 §3.
+            metadata::in_list(peer, account, info, &list.returning.metadata).await?;
         }
         peer.conn.flush_if_full().await?;
     }

@@ -19,6 +19,7 @@ mod gate;
 mod idle;
 mod line;
 mod list;
+mod metadata;
 mod pattern;
 mod peer;
 mod quota;

@@ -114,6 +114,8 @@ impl From<StoreError> for Reply {
             StoreError::TooManyFolders => Self::no("The mailbox has too many folders").with("LIMIT"),
             StoreError::TooManyKeywords => Self::no("The folder has too many keywords").with("LIMIT"),
             StoreError::TooManyRights => Self::no("The folder's access control list is full").with("LIMIT"),
+            // RFC 5464 §4.3.
+            StoreError::TooManyAnnotations => Self::no("There are too many annotations").with("METADATA TOOMANY"),
             StoreError::InboxImmutable => Self::no("INBOX cannot be deleted").with("CANNOT"),
             // RFC 7889 §4.
             StoreError::TooLarge => Self::no("The message is too large").with("TOOBIG"),

@@ -17,8 +17,8 @@ use super::sync::{Expunges, hold_back, sync};
 use super::view::Selected;
 use super::wire::{Append, Step, Wire};
 use super::{
-    acl, append, authenticate, capability, copy_move, expunge, fetch, folders, gate, idle, list, quota, search, select,
-    status, store,
+    acl, append, authenticate, capability, copy_move, expunge, fetch, folders, gate, idle, list, metadata, quota,
+    search, select, status, store,
 };
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
@@ -314,6 +314,8 @@ impl Session {
             Command::GetQuota(root) => quota::get(peer, account, &root).await?,
             Command::GetQuotaRoot(name) => quota::root_of(peer, account, &name).await?,
             Command::SetQuota(..) => quota::set(),
+            Command::GetMetadata(command) => metadata::get(peer, account, &command).await?,
+            Command::SetMetadata(name, entries) => metadata::set(peer, account, name.as_ref(), entries).await?,
             Command::Acl(name, command) => acl::answer(peer, account, &name, command).await?,
             command => return self.in_folder(tag, account, command).await,
         };

@@ -206,6 +206,8 @@ impl Write for Rename {
             // RFC 9051 §6.3.6: the messages move, INBOX stays, and so do the folders below it.
             let rows = all_rows(&*batch.state(from)?);
             let to = create_with_parents(batch, self.mailbox, &self.to)?;
+            // RFC 5464 §4.1: the annotations are copied with them.
+            batch.changes.annotation_copies.push((self.mailbox.id, from, to));
             return shift(batch, from, to.into(), &rows).map(drop);
         }
         let moves = self.moves(batch)?;

@@ -3,6 +3,7 @@
 //! They know no SQL. Invariant: each checks its own rules before it changes the batch.
 
 mod acl;
+mod annotations;
 mod copying;
 mod flagging;
 mod folders;
@@ -10,6 +11,7 @@ mod incoming;
 mod pop3;
 
 pub(super) use acl::ChangeAcl;
+pub(super) use annotations::{Annotate, WHOLE_MAILBOX};
 pub(super) use copying::{Copy, Move};
 pub(super) use flagging::{Expunge, Keywords, SetFlags};
 pub(super) use folders::{Create, Delete, DeleteMailbox, Ensure, OpenFolder, Rename, Subscribe};

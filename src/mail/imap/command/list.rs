@@ -68,6 +68,8 @@ pub struct ListReturn {
     pub children: bool,
     /// SPECIAL-USE
     pub special_use: bool,
+    /// METADATA with these entries (RFC 9590)
+    pub metadata: Vec<super::EntryName>,
     /// MYRIGHTS (RFC 8440)
     pub my_rights: bool,
     /// STATUS with these items

@@ -76,6 +76,10 @@ fn return_options(c: &mut Cursor<'_>) -> Result<ListReturn> {
             "CHILDREN" => returning.children = true,
             "SPECIAL-USE" => returning.special_use = true,
             "MYRIGHTS" => returning.my_rights = true,
+            "METADATA" => {
+                c.space()?;
+                returning.metadata = super::metadata::entries(c)?;
+            }
             "STATUS" => {
                 c.space()?;
                 returning.status = Some(status_items(c)?);

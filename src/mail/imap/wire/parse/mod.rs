@@ -7,6 +7,7 @@ mod acl;
 mod append;
 mod fetch;
 mod list;
+mod metadata;
 mod search;
 mod tokens;
 
@@ -107,7 +108,10 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
         "SETQUOTA" => set_quota(c)?,
         name => match acl::command(name, c)? {
             Some(command) => command,
-            None => return on_messages(name, c, false),
+            None => match metadata::command(name, c)? {
+                Some(command) => command,
+                None => return on_messages(name, c, false),
+            },
         },
     })
 }

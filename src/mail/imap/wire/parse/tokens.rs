@@ -177,8 +177,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// RFC 5464 §5 value: nstring, or a literal8, which may hold NUL.
+    pub(super) fn nstring8(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.peek() {
+            Some(b'"') => self.quoted().map(Some),
+            Some(b'{') => self.literal().map(Some),
+            Some(b'~') => {
+                self.skip();
+                if self.peek() == Some(b'{') { self.literal_octets().map(Some) } else { Err("A literal is malformed") }
+            }
+            _ if self.take_keyword("NIL") => Ok(None),
+            _ => Err("A string is missing"),
+        }
+    }
+
     /// A literal whose octets the wire has put behind its announcement.
     fn literal(&mut self) -> Result<Vec<u8>> {
+        let literal = self.literal_octets()?;
+        // RFC 9051 §9: literals are CHAR8, which excludes NUL.
+        if literal.contains(&0) { Err("NUL cannot be part of a string") } else { Ok(literal) }
+    }
+
+    /// A literal's octets, whatever they are.
+    fn literal_octets(&mut self) -> Result<Vec<u8>> {
         self.skip();
         let octets = usize::try_from(self.number()?).map_err(|_| "The literal is too large")?;
         self.take(b'+');
@@ -189,9 +210,7 @@ impl<'a> Cursor<'a> {
         if !self.take(b'\n') || self.octets.len() < octets {
             return Err("A literal is malformed");
         }
-        let literal = self.advance(octets);
-        // RFC 9051 §9: literals are CHAR8, which excludes NUL.
-        if literal.contains(&0) { Err("NUL cannot be part of a string") } else { Ok(literal.to_vec()) }
+        Ok(self.advance(octets).to_vec())
     }
 
     /// RFC 9051 §9 number64.
