@@ -29,6 +29,11 @@ pub(super) fn uncommitted() -> bool {
     UNCOMMITTED.try_with(|()| ()).is_ok()
 }
 
+/// Answers a write that is not committed yet.
+pub(super) async fn within<F: Future>(write: F) -> F::Output {
+    UNCOMMITTED.scope((), write).await
+}
+
 /// One write of a batch.
 #[derive(serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -192,7 +197,7 @@ async fn run(
     }
     let dry_run = query.dry_run.unwrap_or(false);
     let together = Together::begin(&state.control).await?;
-    let results = UNCOMMITTED.scope((), send_all(&together, &caller, &routes, items, batch.atomic)).await?;
+    let results = within(send_all(&together, &caller, &routes, items, batch.atomic)).await?;
     let failed = results.iter().filter(|result| result.status >= 300).count();
     let commits = !dry_run && failed < results.len() && (failed == 0 || !batch.atomic);
     answer(state, together, results, commits, dry_run).await.map(Json)
@@ -201,7 +206,10 @@ async fn run(
 fn ready(collection: &str, at: usize, item: BatchItem) -> Result<Ready, FieldError> {
     let wrong = |field: &str, code, detail: &str| Err(FieldError::new(format!("/items/{at}/{field}"), code, detail));
     let known = operations().by_id(&item.operation);
-    let of_collection = |path: &str| path == collection || path.starts_with(&format!("{collection}/"));
+    // A scheduled change is a transaction of its own.
+    let of_collection = |path: &str| {
+        (path == collection || path.starts_with(&format!("{collection}/"))) && !path.contains("/scheduled-changes")
+    };
     let Some(operation) = known.filter(|operation| {
         of_collection(&operation.path) && operations().makes_revision(&operation.method, &operation.path)
     }) else {

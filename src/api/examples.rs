@@ -66,6 +66,9 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "create_domain_suspension" | "create_mailbox_suspension" => {
             json!({"scope": "login", "reason": "unpaid invoice 1042", "until": "2099-12-31T00:00:00Z"})
         }
+        "create_mailbox_scheduled_change" | "create_domain_scheduled_change" => {
+            json!({"protocols": {"pop3": {"state": "enabled"}}, "until": "2099-12-31T00:00:00Z"})
+        }
         "create_webhook" => {
             json!({"url": "https://panel.example.org/facteur", "description": "panel", "events": ["*_mailbox", "update_domain"]})
         }
@@ -91,6 +94,8 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("sessions"), _) => id("ses"),
         (Some("webhooks"), _) => id("whk"),
         (Some("jobs"), _) => id("job"),
+        (Some("scheduled-changes"), _) => id("sch"),
+        (None, "keep") => json!(false),
         (Some("by-name"), _) => json!("example.org"),
         (Some("by-address"), _) => json!("alice@example.org"),
         (Some("revisions"), _) | (None, "after") => json!(42),

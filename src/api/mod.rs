@@ -32,6 +32,7 @@ mod problem;
 mod protocols;
 mod revert;
 mod revisions;
+mod scheduled_changes;
 mod server;
 mod sessions;
 mod sign_in;
@@ -130,6 +131,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(bulk_jobs::get))
         .routes(routes!(bulk_jobs::cancel))
         .routes(routes!(bulk_jobs::results))
+        .routes(routes!(scheduled_changes::of_mailbox, scheduled_changes::list_of_mailbox))
+        .routes(routes!(scheduled_changes::cancel_of_mailbox))
+        .routes(routes!(scheduled_changes::of_domain, scheduled_changes::list_of_domain))
+        .routes(routes!(scheduled_changes::cancel_of_domain))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(aliases::create, aliases::list))
@@ -146,13 +151,18 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(nodes::list))
 }
 
-/// The whole application: routes, documentation, and what every request passes through.
-fn app(state: ApiState) -> Router {
+/// The routes with what every request to them passes through, also one from within.
+fn inner(state: &ApiState) -> Router<ApiState> {
     let (router, _) = routes().split_for_parts();
-    let router = router
+    router
         .route_layer(from_fn_with_state(state.clone(), dry_run::try_out))
         .route_layer(from_fn(prefer::keep))
-        .route_layer(from_fn(layers::note_route));
+        .route_layer(from_fn(layers::note_route))
+}
+
+/// The whole application: routes, documentation, and what every request passes through.
+fn app(state: ApiState) -> Router {
+    let router = inner(&state);
     let routes = from_within::Routes(router.clone().with_state(state.clone()));
     router
         .layer(axum::Extension(routes))
@@ -183,7 +193,21 @@ pub async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: ApiStat
 
 /// Gives jobs their turns until it is told to stop.
 pub async fn run_jobs(state: ApiState, stop: CancellationToken) {
-    turns::run(state, stop).await;
+    let routes = from_within::Routes(inner(&state).with_state(state.clone()));
+    tokio::join!(turns::run(state.clone(), stop.clone()), run_schedule(state, routes, stop));
+}
+
+/// Does what was scheduled, when it is due.
+async fn run_schedule(state: ApiState, routes: from_within::Routes, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = scheduled_changes::due(&state, &routes).await {
+            tracing::warn!(%error, "what was scheduled waits");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(turns::TURN) => {}
+        }
+    }
 }
 
 /// The OpenAPI document: the routes' own, and what every write takes.

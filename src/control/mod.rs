@@ -27,6 +27,7 @@ pub mod passwords;
 pub mod plans;
 pub mod protocols;
 pub mod revisions;
+pub mod scheduled_changes;
 pub mod sign_in;
 pub mod suspensions;
 pub mod tenants;

@@ -66,13 +66,13 @@ pub(super) async fn in_force(
 }
 
 /// What is suspended: its id as text, path and touch.
-struct Target {
-    object: String,
-    path: String,
+pub(super) struct Target {
+    pub object: String,
+    pub path: String,
     touch: Touch,
 }
 
-async fn reach(tx: &mut Tx, caller: &Caller, of: Suspended) -> Result<Target> {
+pub(super) async fn reach(tx: &mut Tx, caller: &Caller, of: Suspended) -> Result<Target> {
     Ok(match of {
         Suspended::Mailbox(id) => {
             let row = mailboxes::reach(tx, caller, id).await?;

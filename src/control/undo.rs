@@ -36,6 +36,8 @@ pub fn opposite(action: &str, object: &str) -> Result<Opposite, &'static str> {
     let what = match what {
         "suspension" if object.starts_with("dom_") => "domain_suspension",
         "suspension" => "mailbox_suspension",
+        "scheduled_change" if object.starts_with("dom_") => "domain_scheduled_change",
+        "scheduled_change" => "mailbox_scheduled_change",
         what => what,
     };
     match verb {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (20, include_str!("../../migrations/control/0020_plans.sql")),
     (21, include_str!("../../migrations/control/0021_addresses.sql")),
     (50, include_str!("../../migrations/control/0050_bulk_jobs.sql")),
+    (51, include_str!("../../migrations/control/0051_scheduled_changes.sql")),
 ];
 
 pub(super) async fn run(db: &Db) -> Result<()> {

@@ -23,6 +23,7 @@ pub mod plans;
 pub mod protocols;
 pub mod purges;
 pub mod revisions;
+pub mod scheduled_changes;
 pub mod secrets;
 pub mod suspensions;
 pub mod tenants;

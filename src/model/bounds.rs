@@ -236,6 +236,8 @@ pub const JOB_BATCH: (usize, Duration) = (50, Duration::from_millis(40));
 pub const JOBS_PER_TENANT: i64 = 10;
 /// How long a job that has ended is shown.
 pub const JOB_KEPT_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Scheduled changes of one mailbox or domain.
+pub const SCHEDULED_CHANGES: usize = 50;
 /// Writes of one `:batch`.
 pub const BATCH_ITEMS: usize = 100;
 /// A node that has not reported for so long is gone: three of its heartbeats.

@@ -117,6 +117,8 @@ id!(/// An attempt to deliver a revision to a webhook.
     DeliveryId, "dlv");
 id!(/// Work of many rows: an import and the like.
     JobId, "job");
+id!(/// A change that begins or ends by itself.
+    ScheduledChangeId, "sch");
 id!(/// A folder of a mailbox (RFC 9051 calls it a mailbox); never leaves the store as text except in OBJECTID.
     FolderId, "fld");
 id!(/// A stored message; never reused.

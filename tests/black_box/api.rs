@@ -9,6 +9,7 @@ mod operations;
 mod problems;
 mod resources;
 mod revisions;
+mod scheduled;
 mod transport;
 mod webhooks;
 mod writes;

@@ -75,6 +75,9 @@ impl Objects {
         let suspend = json!({"scope": "receive", "reason": "test"});
         let of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/suspensions", mailbox.id), &suspend));
         let of_domain = id(&operator.make(&format!("/v1/domains/{domain}/suspensions"), &suspend));
+        let later = json!({"at": "2099-01-01T00:00:00Z", "protocols": {"pop3": {"state": "disabled"}}});
+        let later_of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/scheduled-changes", mailbox.id), &later));
+        let later_of_domain = id(&operator.make(&format!("/v1/domains/{domain}/scheduled-changes"), &later));
         let hook = json!({"tenant": tenant, "url": "https://victim.example/", "enabled": false});
         let hook = id(&operator.make("/v1/webhooks", &hook));
         let mut imap = server.imap();
@@ -93,6 +96,8 @@ impl Objects {
                 ("/v1/keys/{", key),
                 ("/v1/domains/by-name/{", "victim.example".to_owned()),
                 ("/v1/domains/{}/suspensions/{", of_domain),
+                ("/v1/domains/{}/scheduled-changes/{", later_of_domain),
+                ("/v1/mailboxes/{}/scheduled-changes/{", later_of_mailbox),
                 ("/v1/domains/{", domain),
                 ("/v1/mailboxes/by-address/{", mailbox.address),
                 ("/v1/mailboxes/{}/suspensions/{", of_mailbox),
