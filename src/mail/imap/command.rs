@@ -8,6 +8,7 @@ mod acl;
 mod fetch;
 mod list;
 mod metadata;
+mod multi_search;
 mod search;
 mod sequence;
 mod sort;
@@ -16,6 +17,7 @@ pub use acl::AclCommand;
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
 pub use metadata::{EntryName, GetMetadata, MetadataOptions};
+pub use multi_search::{MultiSearch, Source};
 pub use search::{PartialRange, Search, SearchKey, SearchReturn};
 pub use sequence::{SeqNumber, SequenceSet};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -98,6 +100,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// SEARCH, UID SEARCH
     Search(Search),
+    /// ESEARCH (RFC 7377)
+    MultiSearch(MultiSearch),
     /// SORT, UID SORT (RFC 5256)
     Sort(Sort),
     /// THREAD, UID THREAD (RFC 5256)
@@ -157,6 +161,7 @@ impl Command {
             Self::Expunge => "EXPUNGE",
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(search) => by_uid(search.uid, "SEARCH", "UID SEARCH"),
+            Self::MultiSearch(_) => "ESEARCH",
             Self::Sort(sort) => by_uid(sort.search.uid, "SORT", "UID SORT"),
             Self::Thread(thread) => by_uid(thread.uid, "THREAD", "UID THREAD"),
             Self::Fetch(fetch) => by_uid(fetch.uid, "FETCH", "UID FETCH"),
@@ -181,7 +186,7 @@ impl Command {
 impl Command {
     /// Whether it names a message by its number (RFC 9586 §3: refused once only UIDs are used).
     pub fn speaks_of_numbers(&self) -> bool {
-        let numbered = |key: &SearchKey| key.any(&|key| matches!(key, SearchKey::Sequence(SequenceSet::Ranges(_))));
+        let numbered = SearchKey::names_numbers;
         match self {
             Self::Fetch(Fetch { uid, .. }) | Self::Store(Store { uid, .. }) => !uid,
             Self::Copy(Transfer { uid, .. }) | Self::Move(Transfer { uid, .. }) => !uid,

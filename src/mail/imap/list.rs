@@ -146,8 +146,11 @@ fn write(peer: &mut Peer, folder: &FolderName, candidate: &Candidate, list: &Lis
     out.extend_from_slice(attributes.join(" ").as_bytes());
     out.extend_from_slice(b") \"/\" ");
     name(out, folder.as_str(), utf8);
-    if child && list.selection.subscribed {
-        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    if child {
+        // RFC 5258 §4: the options by which what is below was selected.
+        let options = [(list.selection.subscribed, "\"SUBSCRIBED\""), (list.selection.special_use, "\"SPECIAL-USE\"")];
+        let options: Vec<&str> = options.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect();
+        out.extend_from_slice(format!(" (\"CHILDINFO\" ({}))", options.join(" ")).as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -11,7 +11,7 @@ use super::view::{Selected, View};
 use super::{encode, list, sync};
 use crate::mail::conn::Interrupt;
 use crate::model::{Flags, Rights, UidSet};
-use crate::store::FolderState;
+use crate::store::{FolderInfo, FolderState, StoreError};
 
 /// Refuses what cannot be a SELECT now; then the folder that is selected stays so.
 pub(super) fn refusal(peer: &Peer, command: &Select) -> Option<Reply> {
@@ -35,22 +35,12 @@ pub(super) async fn select(
     command: &Select,
 ) -> Result<(Box<Selected>, Reply), Stop> {
     let info = account.folder(peer, &command.mailbox, Rights::READ).await?;
-    let mut folder = peer.store().open(account.mailbox(), info.id).await?;
-    let seen = folder.state();
     if command.condstore {
         peer.enabled.condstore = true;
     }
-    let mut selected = Box::new(Selected {
-        folder,
-        name: info.name.clone(),
-        view: View::new(seen),
-        // RFC 4314 §5.2: READ-ONLY when nothing can be changed.
-        read_only: command.read_only || !account.rights(&info).any_of(CHANGES),
-        who: account.who(),
-        rights_told: account.rights(&info),
-        saved: UidSet::new(),
-        keywords_told: 0,
-    });
+    let mut selected = Box::new(Selected::passing(peer, account, &info).await?);
+    // RFC 4314 §5.2: READ-ONLY when nothing can be changed.
+    selected.read_only = command.read_only || !account.rights(&info).any_of(CHANGES);
     tell(peer, &mut selected);
     if let Some(qresync) = &command.qresync {
         resync(peer, &selected.view, qresync).await?;
@@ -58,6 +48,24 @@ pub(super) async fn select(
     let text = if command.read_only { "EXAMINE completed" } else { "SELECT completed" };
     let reply = Reply::ok(text).with(if selected.read_only { "READ-ONLY" } else { "READ-WRITE" });
     Ok((selected, reply))
+}
+
+impl Selected {
+    /// A folder opened to be looked at, without a word to the client.
+    pub(super) async fn passing(peer: &Peer, account: &Account, info: &FolderInfo) -> Result<Self, StoreError> {
+        let mut folder = peer.store().open(account.mailbox(), info.id).await?;
+        let seen = folder.state();
+        Ok(Self {
+            folder,
+            name: info.name.clone(),
+            view: View::new(seen),
+            read_only: true,
+            who: account.who(),
+            rights_told: account.rights(info),
+            saved: UidSet::new(),
+            keywords_told: 0,
+        })
+    }
 }
 
 /// What RFC 9051 §6.3.2 demands of the answer, and what RFC 3501 §6.3.1 did.

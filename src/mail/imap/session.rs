@@ -314,6 +314,9 @@ impl Session {
             Command::GetQuota(root) => quota::get(peer, account, &root).await?,
             Command::GetQuotaRoot(name) => quota::root_of(peer, account, &name).await?,
             Command::SetQuota(..) => quota::set(),
+            Command::MultiSearch(command) => {
+                search::multi_search(peer, account, self.state.selected(), tag, &command).await?
+            }
             Command::GetMetadata(command) => metadata::get(peer, account, &command).await?,
             Command::SetMetadata(name, entries) => metadata::set(peer, account, name.as_ref(), entries).await?,
             Command::Acl(name, command) => acl::answer(peer, account, &name, command).await?,

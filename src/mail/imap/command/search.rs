@@ -111,6 +111,11 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether it names messages by their numbers.
+    pub fn names_numbers(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::Sequence(SequenceSet::Ranges(_))))
+    }
+
     /// Whether the key or one below it satisfies `test`.
     pub fn any(&self, test: &dyn Fn(&SearchKey) -> bool) -> bool {
         test(self)

@@ -62,16 +62,23 @@ pub(super) async fn untagged(peer: &mut Peer, name: &str, uid: bool, found: &Fou
     Ok(())
 }
 
+/// `TAG "a"`: to which command an ESEARCH answer belongs.
+pub(super) fn tag(tag: &str) -> Vec<u8> {
+    let mut out = b"TAG ".to_vec();
+    encode::quoted(&mut out, tag.as_bytes());
+    out
+}
+
 /// `* ESEARCH (TAG "a") UID MIN 2 COUNT 3 ALL 2,10:11` (RFC 9051 §7.3.4).
-pub(super) fn extended(out: &mut Vec<u8>, tag: &str, uid: bool, returning: SearchReturn, found: &Found) {
+pub(super) fn extended(out: &mut Vec<u8>, correlator: &[u8], uid: bool, returning: SearchReturn, found: &Found) {
     let Found { hits: found, with_modseq } = found;
     let SearchReturn { min, max, all, count, partial, .. } = returning;
     if !(min || max || all || count || partial.is_some()) {
         // RFC 9051 §6.4.4.4: SAVE alone is answered by the tagged OK alone.
         return;
     }
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    encode::quoted(out, tag.as_bytes());
+    out.extend_from_slice(b"* ESEARCH (");
+    out.extend_from_slice(correlator);
     out.extend_from_slice(if uid { b") UID" } else { b")" });
     let mut item = |name: &str, value: Option<u64>| {
         if let Some(value) = value {

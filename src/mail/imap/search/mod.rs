@@ -5,6 +5,7 @@
 //! Invariant: what is answered was in the client's view when the command came.
 
 mod answer;
+mod multi;
 mod plan;
 mod sort;
 mod text;
@@ -20,6 +21,7 @@ use super::view::{Numbered, Selected};
 use crate::mime::SummaryView;
 use crate::model::{UidSet, bounds};
 use crate::store::StoreError;
+pub(super) use multi::multi_search;
 use plan::Plan;
 use text::Text;
 
@@ -110,7 +112,7 @@ fn returned(peer: &mut Peer, selected: &mut Selected, tag: &str, uid: bool, retu
     if returning.save {
         selected.saved = answer::saved(returning, &found.hits);
     }
-    answer::extended(peer.out(), tag, uid, returning, found);
+    answer::extended(peer.out(), &answer::tag(tag), uid, returning, found);
 }
 
 /// RFC 9051 §7.5.1: EXPUNGE waits where sequence numbers were answered.

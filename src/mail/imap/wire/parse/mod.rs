@@ -8,6 +8,7 @@ mod append;
 mod fetch;
 mod list;
 mod metadata;
+mod multi_search;
 mod search;
 mod tokens;
 
@@ -103,6 +104,7 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
             c.space()?;
             Command::Status(mailbox, list::status_items(c)?)
         }
+        "ESEARCH" => Command::MultiSearch(multi_search::multi_search(c)?),
         "GETQUOTA" => Command::GetQuota(c.text()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(c.mailbox()?),
         "SETQUOTA" => set_quota(c)?,
