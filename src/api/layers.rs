@@ -57,14 +57,25 @@ pub(super) async fn note_route(request: Request, next: Next) -> Response {
 
 /// Passwords and tokens come over TLS or from this machine, unless the settings say that a proxy does TLS.
 pub(super) async fn require_tls(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let open = matches!(request.uri().path(), "/healthz" | "/readyz");
     let peer = request.extensions().get::<Peer>();
     let safe = peer.is_none_or(|peer| peer.tls || peer.address.ip().to_canonical().is_loopback());
-    if open || safe || state.plain_http {
+    if is_health(&request) || safe || state.plain_http {
         return next.run(request).await;
     }
     let detail = "use https:// on this same port; a proxy that does TLS needs plain_http = \"always\" in the settings";
     Problem::new(&kinds::TLS_REQUIRED, detail).into_response()
+}
+
+/// While the server drains it answers what it is asked about its health, and nothing else that is new.
+pub(super) async fn refuse_draining(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    if state.draining.is_cancelled() && !is_health(&request) {
+        return Problem::unavailable().into_response();
+    }
+    next.run(request).await
+}
+
+fn is_health(request: &Request) -> bool {
+    matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 /// The same key and request gets the same answer, done once.

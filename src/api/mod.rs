@@ -173,6 +173,7 @@ fn app(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), layers::once))
         .layer(from_fn_with_state(state.clone(), caller::recognise))
         .layer(from_fn_with_state(state.clone(), layers::require_tls))
+        .layer(from_fn_with_state(state.clone(), layers::refuse_draining))
         .layer(from_fn(layers::observe))
         .with_state(state)
 }

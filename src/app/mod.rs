@@ -88,13 +88,28 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     for listener in mail {
         sessions.spawn(listeners::accept(listener, accepting.clone()));
     }
-    if let Some(http) = http {
-        sessions.spawn(parts.http(http, shutdown.clone()));
-    }
+    let http = http.map(|listener| Http::start(&parts, listener));
     say("ready");
     stop_signal().await?;
-    drain(&sessions, &shutdown, parts).await;
+    let began = tokio::time::Instant::now();
+    shutdown.cancel();
+    drain(sessions, http, began + bounds::DRAIN_TIME).await;
+    parts.close().await;
+    tracing::info!(panics = logging::panics(), "drained");
     Ok(())
+}
+
+/// The API's listener at work.
+struct Http {
+    serving: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Http {
+    fn start(parts: &Parts, listener: TcpListener) -> Self {
+        let stop = CancellationToken::new();
+        Self { serving: tokio::spawn(parts.http(listener, stop.clone())), stop }
+    }
 }
 
 /// Binds everything; all that fail are named together.
@@ -161,13 +176,17 @@ async fn stop_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// No new connections, what has started is finished, goodbye to the rest, then the store closes.
-async fn drain(sessions: &TaskTracker, shutdown: &CancellationToken, parts: Parts) {
-    shutdown.cancel();
+/// What has started is finished, goodbye to the rest; mail first, so that whoever asks `/readyz` meanwhile hears that
+/// this server is leaving.
+async fn drain(sessions: TaskTracker, http: Option<Http>, until: tokio::time::Instant) {
     sessions.close();
-    if tokio::time::timeout(bounds::DRAIN_TIME, sessions.wait()).await.is_err() {
+    if tokio::time::timeout_at(until, sessions.wait()).await.is_err() {
         tracing::warn!(left = sessions.len(), "some sessions did not end in time");
     }
-    parts.close().await;
-    tracing::info!(panics = logging::panics(), "drained");
+    if let Some(Http { serving, stop }) = http {
+        stop.cancel();
+        if tokio::time::timeout_at(until, serving).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
 }

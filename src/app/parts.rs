@@ -97,9 +97,9 @@ impl Parts {
         }
     }
 
-    /// Serves the API until the shutdown.
-    pub fn http(&self, listener: TcpListener, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        api::serve(listener, self.tls.clone(), self.api.clone(), shutdown)
+    /// Serves the API until it is stopped.
+    pub fn http(&self, listener: TcpListener, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        api::serve(listener, self.tls.clone(), self.api.clone(), stop)
     }
 
     /// Ends what runs in the background, then closes store and database.

@@ -93,6 +93,10 @@ impl DomainPatch {
         self.protocols.check_allowed(tx, at, &domain.path).await?;
         for (pointer, to) in [("/catch_all", &self.catch_all), ("/reserved_to", &self.reserved_to)] {
             if let Some(Some(to)) = to {
+                if domain.alias_of.is_some() {
+                    let detail = "is for the domain that this one stands for to say";
+                    return Err(Error::field(pointer, "alias_domain", detail));
+                }
                 check_taker(tx, pointer, domain, to).await?;
             }
         }

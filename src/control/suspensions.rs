@@ -150,11 +150,23 @@ pub async fn create(
 
 /// Refuses a caller to delete what is suspended above it: made anew, it would be free.
 pub(super) async fn refuse_deletion(tx: &mut Tx, caller: &Caller, of: Suspended, now: i64) -> Result<()> {
-    let in_force = |row: &SuspensionRow| row.until.is_none_or(|until| until > now);
-    if rows::list(tx, of).await?.iter().any(|row| row.level < caller.level() && in_force(row)) {
-        return Err(Error::NotAllowed("it is suspended at a level above yours and can only be deleted there"));
+    match is_suspended_above(tx, caller, of, now).await? {
+        true => Err(Error::NotAllowed("it is suspended at a level above yours and can only be deleted there")),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Refuses a caller to move a mailbox out of a domain that is suspended above it: elsewhere, it would be free.
+pub(super) async fn refuse_escape(tx: &mut Tx, caller: &Caller, from: DomainId, now: i64) -> Result<()> {
+    match is_suspended_above(tx, caller, Suspended::Domain(from), now).await? {
+        true => Err(Error::NotAllowed("its domain is suspended at a level above yours: it can only be moved there")),
+        false => Ok(()),
+    }
+}
+
+async fn is_suspended_above(tx: &mut Tx, caller: &Caller, of: Suspended, now: i64) -> Result<bool> {
+    let in_force = |row: &SuspensionRow| row.until.is_none_or(|until| until > now);
+    Ok(rows::list(tx, of).await?.iter().any(|row| row.level < caller.level() && in_force(row)))
 }
 
 /// The suspensions of a mailbox or a domain.

@@ -197,6 +197,12 @@ pub async fn oldest(tx: &mut Tx, domain: DomainId) -> Result<Option<EmailAddress
     tx.one(SQL, &[domain.0.into()]).await?.map(|row| row.parse(0)).transpose()
 }
 
+/// The oldest mailbox of the operator's own domains that takes mail.
+pub async fn oldest_of_operator(tx: &mut Tx) -> Result<Option<EmailAddress>> {
+    const SQL: &str = "SELECT m.address FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE t.parent_id IS NULL AND m.deleted_at IS NULL AND m.expired = 0 AND m.mode <> 'send_only' ORDER BY m.id LIMIT 1";
+    tx.one(SQL, &[]).await?.map(|row| row.parse(0)).transpose()
+}
+
 /// Mailboxes whose end has come and of which nodes do not know yet.
 pub async fn ending(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<MailboxId>> {
     const SQL: &str = "SELECT id FROM mailboxes WHERE expires_at IS NOT NULL AND expires_at <= $1 AND expired = 0 ORDER BY expires_at LIMIT $2";

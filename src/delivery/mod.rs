@@ -5,16 +5,14 @@
 //! other verdict asks the sender to try again, so no recipient is ever dropped silently.
 
 pub mod expire;
-mod intake;
 mod prefix;
 
 pub use expire::expire;
-pub use intake::{Intake, Staged};
 
 use crate::directory::MailboxConfig;
-use crate::model::ids::{MailboxId, TenantId};
-use crate::model::{EmailAddress, Usage};
-use crate::store::{Delivery, MailboxRef, Store, StoreError};
+use crate::model::ids::MailboxId;
+use crate::model::{EmailAddress, ReversePath, Usage};
+use crate::store::{Delivery, MailboxRef, StagedBody, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -31,7 +29,7 @@ pub struct Recipient {
 #[derive(Debug, Clone, Default)]
 pub struct Envelope {
     /// The reverse-path; `None` is `<>`.
-    pub sender: Option<EmailAddress>,
+    pub sender: Option<ReversePath>,
     /// The accepted recipients.
     pub recipients: Vec<Recipient>,
 }
@@ -41,14 +39,6 @@ impl Envelope {
     pub fn mailboxes(&self) -> Vec<&Arc<MailboxConfig>> {
         let mut seen: HashSet<MailboxId> = HashSet::new();
         self.recipients.iter().flat_map(|r| &r.mailboxes).filter(|m| seen.insert(m.id)).collect()
-    }
-
-    /// Every tenant once: a body is stored once within each.
-    pub fn tenants(&self) -> Vec<TenantId> {
-        let mut tenants: Vec<TenantId> = self.mailboxes().iter().map(|m| m.tenant).collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        tenants
     }
 }
 
@@ -61,6 +51,8 @@ pub enum Verdict {
     OverQuota,
     /// The store takes nothing now (disk short, read-only, busy).
     Unavailable,
+    /// A mailbox was deleted since it was accepted.
+    Gone,
     /// Our own fault.
     Failed,
 }
@@ -80,46 +72,27 @@ pub async fn has_room(store: &Store, mailboxes: &[&Arc<MailboxConfig>], octets: 
     Ok(limited.iter().zip(used).all(|(mailbox, used)| mailbox.quota.has_room(used, more)))
 }
 
-/// Stores a message for all recipients of the envelope.
-///
-/// One tenant is one transaction of the store. Room is checked for all first, so that a
-/// message too large for one recipient is stored for none and the sender hears of it; a
-/// recipient that fills up in the instant between check and commit makes the verdict
-/// `OverQuota` too, and the sender's retry gives the others one duplicate (RFC 5321 §6.1
-/// prefers that to a loss; the retry itself is answered recipient by recipient at RCPT).
-pub async fn deliver(store: &Store, envelope: &Envelope, staged: Staged, now: i64) -> Verdict {
-    let mailboxes = envelope.mailboxes();
-    match has_room(store, &mailboxes, staged.size()).await {
-        Ok(true) => {}
-        Ok(false) => return Verdict::OverQuota,
-        Err(error) => return verdict_of(&error),
+/// Stores a message for all recipients of the envelope, in one transaction: all have it or none. A mailbox that
+/// filled up or was deleted since RCPT makes the sender try again, and then it is answered recipient by recipient.
+pub async fn deliver(store: &Store, envelope: &Envelope, body: StagedBody, now: i64) -> Verdict {
+    let delivery = |mailbox: &Arc<MailboxConfig>| Delivery {
+        mailbox: MailboxRef { id: mailbox.id, tenant: mailbox.tenant },
+        quota: mailbox.quota,
+        prefix: prefix::of(envelope.sender.as_ref(), &mailbox.address),
+        internal_date: now,
+    };
+    let deliveries = envelope.mailboxes().into_iter().map(delivery).collect();
+    match store.deliver(Arc::new(body), deliveries).await {
+        Ok(_) => Verdict::Stored,
+        Err(error) => verdict_of(&error),
     }
-    for (tenant, body) in staged.into_bodies() {
-        let own = mailboxes.iter().filter(|m| m.tenant == tenant);
-        let deliveries: Vec<Delivery> = own
-            .map(|mailbox| Delivery {
-                mailbox: MailboxRef { id: mailbox.id, tenant },
-                quota: mailbox.quota,
-                prefix: prefix::of(envelope.sender.as_ref(), &mailbox.address),
-                internal_date: now,
-            })
-            .collect();
-        match store.deliver(Arc::new(body), deliveries).await {
-            Ok(outcomes) => {
-                if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
-                    return verdict_of(error);
-                }
-            }
-            Err(error) => return verdict_of(&error),
-        }
-    }
-    Verdict::Stored
 }
 
 fn verdict_of(error: &StoreError) -> Verdict {
     match error {
         StoreError::OverQuota => Verdict::OverQuota,
         StoreError::ReadOnly | StoreError::Busy => Verdict::Unavailable,
+        StoreError::NoSuchFolder => Verdict::Gone,
         other => {
             tracing::error!(error = %other, "a delivery failed");
             Verdict::Failed

@@ -6,11 +6,18 @@ use crate::db::addresses::{self, Addressee};
 use crate::db::effective::{self, EffectiveAccess, Own, Said};
 use crate::db::mailboxes::{self, MailboxRow};
 use crate::db::{Db, Tx, aliases, domains, levels, revisions, suspensions};
-use crate::model::ids::MailboxId;
-use crate::model::{DomainName, EmailAddress, Revision, WhoMayPost};
+use crate::model::ids::{DomainId, MailboxId};
+use crate::model::{DomainName, EmailAddress, Revision, SuspensionScope, WhoMayPost};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, DirectoryError>;
+
+/// What an address stands for, and which suspensions of the domains on the way hold for it: a mailbox bears those of
+/// its own domain itself.
+pub(super) struct Lookup {
+    pub found: Found,
+    pub suspended: Vec<SuspensionScope>,
+}
 
 /// What an address stands for.
 pub(super) enum Found {
@@ -51,35 +58,66 @@ pub(super) async fn mailbox_by_key(db: &Db, key: &str, now: i64) -> Result<Optio
 
 /// What an address stands for, in one read: the address itself, else the same one of the domain that its domain
 /// stands for, else the user without the detail (RFC 5233 §1), else who takes reserved addresses, else who takes all.
-pub(super) async fn address(db: &Db, address: &EmailAddress, now: i64) -> Result<Found> {
+/// What once stood for something and is deleted or expired stands for nothing, so that nobody else gets its mail.
+pub(super) async fn address(db: &Db, address: &EmailAddress, now: i64) -> Result<Lookup> {
     let mut tx = db.read().await?;
-    if let Some(found) = exactly(&mut tx, address.key(), now).await? {
+    let mut suspended = Vec::new();
+    let found = look_up(&mut tx, address, &mut suspended, now).await?;
+    Ok(Lookup { found, suspended })
+}
+
+async fn look_up(tx: &mut Tx, address: &EmailAddress, suspended: &mut Vec<SuspensionScope>, now: i64) -> Result<Found> {
+    if let Some(found) = exactly(tx, address.key(), suspended, now).await? {
         return Ok(found);
     }
-    let Some(mut domain) = domains::find_by_name(&mut tx, address.domain()).await? else { return Ok(Found::NotLocal) };
+    let Some(mut domain) = domains::find_by_name(tx, address.domain()).await? else { return Ok(Found::NotLocal) };
+    suspended.extend(of_domain(tx, domain.id, now).await?);
     let mut address = address.clone();
     if let Some(target) = domain.alias_of {
         let gone = || DirectoryError("a domain stands for none".into());
-        domain = domains::find(&mut tx, target).await?.ok_or_else(gone)?;
+        domain = domains::find(tx, target).await?.ok_or_else(gone)?;
+        suspended.extend(of_domain(tx, domain.id, now).await?);
         let Some(there) = in_domain(address.local(), &domain.name) else { return Ok(Found::UnknownAddress) };
         address = there;
-        if let Some(found) = exactly(&mut tx, address.key(), now).await? {
+        if let Some(found) = exactly(tx, address.key(), suspended, now).await? {
             return Ok(found);
         }
     }
     if let Some(user) = without_detail(&address, &domain.separator) {
-        if let Some(found) = exactly(&mut tx, user.key(), now).await? {
+        if let Some(found) = exactly(tx, user.key(), suspended, now).await? {
             return Ok(found);
         }
         address = user;
     }
-    let reserved = RESERVED.iter().any(|local| address.local().eq_ignore_ascii_case(local));
-    let taker = match (reserved, domain.reserved_to, domain.catch_all) {
+    let taker = match (is_reserved(&address), domain.reserved_to, domain.catch_all) {
         (true, Some(to), _) | (true, None, Some(to)) | (false, _, Some(to)) => Some(to),
-        (true, None, None) => mailboxes::oldest(&mut tx, domain.id).await?,
+        (true, None, None) => mailboxes::oldest(tx, domain.id).await?,
         (false, _, None) => None,
     };
     Ok(taker.map_or(Found::UnknownAddress, |to| Found::Others(vec![to], None)))
+}
+
+/// The suspensions of a domain itself.
+async fn of_domain(tx: &mut Tx, id: DomainId, now: i64) -> Result<impl Iterator<Item = SuspensionScope>> {
+    Ok(suspensions::in_force(tx, MailboxId(0), id, now).await?.into_iter().map(|(scope, _)| scope))
+}
+
+/// Who takes the mail of reserved addresses when nobody else does: a domain's oldest mailbox, or for none the oldest
+/// one of the operator's own.
+pub(super) async fn last_resort(db: &Db, domain: Option<&DomainName>) -> Result<Option<EmailAddress>> {
+    let mut tx = db.read().await?;
+    let Some(name) = domain else { return Ok(mailboxes::oldest_of_operator(&mut tx).await?) };
+    let Some(mut domain) = domains::find_by_name(&mut tx, name).await? else { return Ok(None) };
+    if let Some(target) = domain.alias_of {
+        let Some(there) = domains::find(&mut tx, target).await? else { return Ok(None) };
+        domain = there;
+    }
+    Ok(mailboxes::oldest(&mut tx, domain.id).await?)
+}
+
+/// Whether an address is one that every domain must take mail for.
+pub(super) fn is_reserved(address: &EmailAddress) -> bool {
+    RESERVED.iter().any(|local| address.local().eq_ignore_ascii_case(local))
 }
 
 /// Addresses that every domain must take mail for (RFC 5321 §4.5.1, RFC 2142 §4, §5).
@@ -98,22 +136,22 @@ fn without_detail(address: &EmailAddress, separator: &str) -> Option<EmailAddres
     in_domain(user, address.domain())
 }
 
-/// What an address stands for by name.
-async fn exactly(tx: &mut Tx, key: &str, now: i64) -> Result<Option<Found>> {
-    match addresses::find(tx, key).await? {
+/// What an address stands for by name; `None` when the name was never given.
+async fn exactly(tx: &mut Tx, key: &str, suspended: &mut Vec<SuspensionScope>, now: i64) -> Result<Option<Found>> {
+    Ok(match addresses::find(tx, key).await? {
         Some(Addressee::Mailbox(id)) => match there(mailboxes::find(tx, id).await?) {
-            Some(row) => resolve(tx, row, now).await.map(|config| Some(Found::Mailbox(Box::new(config)))),
-            None => Ok(None),
+            Some(row) => Some(Found::Mailbox(Box::new(resolve(tx, row, now).await?))),
+            None => Some(Found::UnknownAddress),
         },
         Some(Addressee::Alias(id)) => {
             let row = aliases::find(tx, id).await?.filter(|row| row.expires_at.is_none_or(|at| at > now));
-            Ok(row.map(|row| {
-                let posting = (row.who_may_post != WhoMayPost::Anyone).then(|| Posting::of(&row));
-                Found::Others(row.targets, posting)
-            }))
+            let Some(row) = row else { return Ok(Some(Found::UnknownAddress)) };
+            suspended.extend(of_domain(tx, row.domain, now).await?);
+            let posting = (row.who_may_post != WhoMayPost::Anyone).then(|| Posting::of(&row));
+            Some(Found::Others(row.targets, posting))
         }
-        None => Ok(None),
-    }
+        None => None,
+    })
 }
 
 /// A mailbox that is not deleted.

@@ -20,7 +20,9 @@ pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Tx};
 use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
-use crate::model::{DomainName, EmailAddress, Network, Pop3Policy, Protocol, Quota, Revision, SettingLevel, Touch};
+use crate::model::{
+    DomainName, EmailAddress, Network, Pop3Policy, Protocol, Quota, Revision, SettingLevel, SuspensionScope, Touch,
+};
 use cache::Cache;
 use nodes::Nodes;
 use sessions::Registry;
@@ -131,6 +133,8 @@ pub enum Route {
         remote: Vec<EmailAddress>,
         /// Who may send here: all of them must admit the sender.
         lists: Vec<Posting>,
+        /// Suspensions of the domains on the way; the mailboxes bear those of their own.
+        suspended: Vec<SuspensionScope>,
     },
     /// The domain is ours, the address is not (`550 5.1.1`).
     UnknownAddress,
@@ -200,13 +204,21 @@ impl Directory {
         self.inner().mailbox(id).await
     }
 
-    /// Where an address delivers: mailbox, then alias (followed to depth
-    /// [`crate::model::bounds::ALIAS_DEPTH`], fan-out bounded).
+    /// Where an address delivers: mailbox, then alias (aliases of aliases followed, to
+    /// [`crate::model::bounds::ALIAS_FAN_OUT`] addresses in all).
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn route(&self, address: &EmailAddress) -> Result<Route, DirectoryError> {
         routes::route(self.inner(), address).await
+    }
+
+    /// Where `<Postmaster>` without a domain delivers; `address` is the one of our own host.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn route_postmaster(&self, address: &EmailAddress) -> Result<Route, DirectoryError> {
+        routes::route_postmaster(self.inner(), address).await
     }
 
     /// Whether mail for a domain is delivered here.
@@ -226,9 +238,10 @@ impl Directory {
             return Ok(true);
         }
         match self.route(sender).await? {
-            // Who gets a list's mail does not therefore speak for the list.
-            Route::Local { mailboxes, lists, .. } => {
-                Ok(lists.is_empty() && mailboxes.iter().any(|target| target.id == mailbox.id))
+            // Who gets a list's mail does not therefore speak for the list, nor anybody for a domain that may not send.
+            Route::Local { mailboxes, lists, suspended, .. } => {
+                let held = suspended.contains(&SuspensionScope::SendReject);
+                Ok(!held && lists.is_empty() && mailboxes.iter().any(|target| target.id == mailbox.id))
             }
             Route::UnknownAddress | Route::NotLocal => Ok(false),
         }

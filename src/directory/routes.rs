@@ -3,11 +3,10 @@
 //! What an address stands for is `load`'s to say. Invariant: no address is visited twice, and a mailbox
 //! that takes no mail is never an answer.
 
-use super::load::Found;
 use super::{DirectoryError, Inner, MailboxConfig, Route, load};
 use crate::db::aliases::AliasRow;
 use crate::model::ids::MailboxId;
-use crate::model::{DomainName, EmailAddress, WhoMayPost, bounds};
+use crate::model::{DomainName, EmailAddress, SuspensionScope, WhoMayPost, bounds};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -44,14 +43,45 @@ impl Posting {
 }
 
 pub(super) async fn route(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
-    match find(inner, address).await? {
+    let route = lead(inner, address).await?;
+    if matches!(route, Route::UnknownAddress) && load::is_reserved(address) {
+        // RFC 5321 §4.5.1, RFC 2142 §4, §5: also when the one who was to take it is gone.
+        return last_resort(inner, Some(address.domain())).await;
+    }
+    Ok(route)
+}
+
+/// Where `<Postmaster>` without a domain goes: to our host's, else to the operator (RFC 5321 §4.5.1).
+pub(super) async fn route_postmaster(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
+    match route(inner, address).await? {
+        Route::NotLocal | Route::UnknownAddress => last_resort(inner, None).await,
+        local => Ok(local),
+    }
+}
+
+async fn last_resort(inner: &Inner, domain: Option<&DomainName>) -> Result<Route, DirectoryError> {
+    match load::last_resort(&inner.db, domain).await? {
+        Some(to) => lead(inner, &to).await,
+        None => Ok(Route::UnknownAddress),
+    }
+}
+
+async fn lead(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
+    let Found { target, suspended } = find(inner, address).await?;
+    match target {
         Target::Mailbox(mailbox) if mailbox.takes_mail => {
-            Ok(Route::Local { mailboxes: vec![mailbox], remote: Vec::new(), lists: Vec::new() })
+            Ok(Route::Local { mailboxes: vec![mailbox], remote: Vec::new(), lists: Vec::new(), suspended })
         }
         Target::Mailbox(_) | Target::UnknownAddress => Ok(Route::UnknownAddress),
-        Target::Others(targets, posting) => expand(inner, targets, posting).await,
+        Target::Others(targets, posting) => expand(inner, targets, posting, suspended).await,
         Target::NotLocal => Ok(Route::NotLocal),
     }
+}
+
+/// What an address leads to, and the suspensions of the domains on the way.
+struct Found {
+    target: Target,
+    suspended: Vec<SuspensionScope>,
 }
 
 enum Target {
@@ -61,28 +91,35 @@ enum Target {
     NotLocal,
 }
 
-async fn find(inner: &Inner, address: &EmailAddress) -> Result<Target, DirectoryError> {
+async fn find(inner: &Inner, address: &EmailAddress) -> Result<Found, DirectoryError> {
     let now = inner.clock.now_ms();
     if inner.feed.sees()
         && let Some(known) = inner.cache.by_key(address.key(), now).await
     {
-        return Ok(Target::Mailbox(known));
+        return Ok(Found { target: Target::Mailbox(known), suspended: Vec::new() });
     }
-    Ok(match load::address(&inner.db, address, now).await? {
-        Found::Mailbox(config) => match inner.remember(Some(*config)).await? {
+    let load::Lookup { found, suspended } = load::address(&inner.db, address, now).await?;
+    let target = match found {
+        load::Found::Mailbox(config) => match inner.remember(Some(*config)).await? {
             Some(mailbox) => Target::Mailbox(mailbox),
             None => Target::UnknownAddress,
         },
-        Found::Others(targets, posting) => Target::Others(targets, posting),
-        Found::UnknownAddress => Target::UnknownAddress,
-        Found::NotLocal => Target::NotLocal,
-    })
+        load::Found::Others(targets, posting) => Target::Others(targets, posting),
+        load::Found::UnknownAddress => Target::UnknownAddress,
+        load::Found::NotLocal => Target::NotLocal,
+    };
+    Ok(Found { target, suspended })
 }
 
 /// All mailboxes and remote addresses that an alias comes to. Loops are refused when aliases are
 /// written; none is visited twice here. An alias that comes to too many is not cut short, which would
 /// lose mail that was accepted: it fails for now, until someone mends it.
-async fn expand(inner: &Inner, targets: Vec<EmailAddress>, posting: Option<Posting>) -> Result<Route, DirectoryError> {
+async fn expand(
+    inner: &Inner,
+    targets: Vec<EmailAddress>,
+    posting: Option<Posting>,
+    mut suspended: Vec<SuspensionScope>,
+) -> Result<Route, DirectoryError> {
     let mut visited = HashSet::new();
     let mut found: HashSet<MailboxId> = HashSet::new();
     let (mut mailboxes, mut remote, mut lists) = (Vec::new(), Vec::new(), Vec::from_iter(posting));
@@ -94,7 +131,9 @@ async fn expand(inner: &Inner, targets: Vec<EmailAddress>, posting: Option<Posti
         if visited.len() > bounds::ALIAS_FAN_OUT {
             return Err(DirectoryError(format!("an alias comes to more than {} addresses", bounds::ALIAS_FAN_OUT)));
         }
-        match find(inner, &target).await? {
+        let Found { target: leads_to, suspended: on_the_way } = find(inner, &target).await?;
+        suspended.extend(on_the_way);
+        match leads_to {
             Target::Mailbox(mailbox) if mailbox.takes_mail && found.insert(mailbox.id) => mailboxes.push(mailbox),
             // A local address that is gone since the alias was written delivers nowhere.
             Target::Mailbox(_) | Target::UnknownAddress => {}
@@ -108,5 +147,5 @@ async fn expand(inner: &Inner, targets: Vec<EmailAddress>, posting: Option<Posti
     if mailboxes.is_empty() && remote.is_empty() {
         return Ok(Route::UnknownAddress);
     }
-    Ok(Route::Local { mailboxes, remote, lists })
+    Ok(Route::Local { mailboxes, remote, lists, suspended })
 }

@@ -93,10 +93,12 @@ pub const OUTPUT_OCTETS: usize = 64 * 1024;
 pub const SMTP_LINE_OCTETS: usize = 4096;
 /// Octets read of an overlong line before the connection is closed.
 pub const OVERLONG_LINE_OCTETS: usize = 64 * 1024;
+/// A path without its brackets (RFC 5321 §4.5.3.1.3).
+pub const PATH_OCTETS: usize = 254;
 /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: at least 100; 452 4.5.3 beyond).
 pub const SMTP_RECIPIENTS: usize = 1000;
-/// Tenants that the recipients of one transaction may belong to (452 4.5.3 beyond): each holds a copy while it comes in.
-pub const SMTP_TENANTS: usize = 16;
+/// Mailboxes that the recipients of one transaction may come to (452 4.5.3 beyond): one commit holds them all.
+pub const SMTP_MAILBOXES: usize = 2 * ALIAS_FAN_OUT;
 /// How long an MX listens for early talkers before it greets (RFC 5321 §4.3.1).
 pub const SMTP_EARLY_TALK_TIME: Duration = Duration::from_millis(10);
 /// Transactions of one connection (announced by LIMITS, RFC 9422).

@@ -8,7 +8,7 @@ use std::time::Duration;
 const MAILBOX: MailboxRef = MailboxRef { id: MailboxId(1), tenant: TenantId(1) };
 
 async fn append(store: &Store, folder: FolderId) -> Result<Appended> {
-    let mut stager = store.stage(MAILBOX.tenant);
+    let mut stager = store.stage();
     stager.write(b"Subject: x\r\n\r\n").await?;
     let body = Arc::new(stager.finish().await?);
     let message = NewMessage { body, flags: Flags::EMPTY, keywords: Vec::new(), internal_date: 1 };

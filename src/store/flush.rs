@@ -79,7 +79,10 @@ impl Batch<'_> {
         .await?;
         for mailbox in &self.changes.deleted_mailboxes {
             tx.execute("DELETE FROM subscriptions WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
-            tx.execute("DELETE FROM usage WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
+            // The row stays, so that what was accepted for the mailbox and comes later finds a mailbox without
+            // folders instead of one that was never touched.
+            let empty = "UPDATE usage SET bytes = 0, messages = 0 WHERE mailbox_id = $1";
+            tx.execute(empty, &[mailbox.0.into()]).await?;
         }
         Ok(after)
     }
@@ -110,7 +113,7 @@ impl Batch<'_> {
                     octets.push(vec![(*id).into(), data.clone().into()]);
                     (*encoding, *checksum, String::new())
                 }
-                StagedOctets::File(file) => (Encoding::File, 0, claim(body, file, tenant.0, folder, after)?),
+                StagedOctets::File(file) => (Encoding::File, 0, claim(body, file, folder, after)?),
             };
             rows.push(vec![
                 (*id).into(),
@@ -232,16 +235,10 @@ impl Batch<'_> {
     }
 }
 
-/// The file's name for the row of `tenant`: the staged one for the first, a link for others.
-fn claim(
-    body: &Arc<StagedBody>,
-    file: &StagedFile,
-    tenant: i64,
-    folder: &BodyFolder,
-    after: &mut Aftermath,
-) -> TxResult<String> {
+/// The file's name for one more row: the staged one for the first, a link for those of other tenants.
+fn claim(body: &Arc<StagedBody>, file: &StagedFile, folder: &BodyFolder, after: &mut Aftermath) -> TxResult<String> {
     let taken = after.claimed.iter().any(|claim| matches!(claim, Claim::Own(own) if Arc::ptr_eq(own, body)));
-    if body.tenant.0 == tenant && !taken && !file.is_claimed() {
+    if !taken && !file.is_claimed() {
         after.claimed.push(Claim::Own(body.clone()));
         return Ok(file.name().to_owned());
     }

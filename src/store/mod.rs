@@ -202,9 +202,10 @@ impl Store {
         submit(&self.shared, writes::Replace { append, from, uid }).await
     }
 
-    /// Delivers one body to the INBOX of many mailboxes in one transaction. A recipient
-    /// over its quota fails alone (`OverQuota`); the outer error means that nothing was stored.
-    pub async fn deliver(&self, body: Arc<StagedBody>, recipients: Vec<Delivery>) -> Result<Vec<Result<Appended>>> {
+    /// Delivers one body to the INBOX of many mailboxes, of one tenant or several, in one transaction: all have it or
+    /// none, so that a sender who tries again repeats nothing. `OverQuota` when one has no room, `NoSuchFolder` when
+    /// one is deleted.
+    pub async fn deliver(&self, body: Arc<StagedBody>, recipients: Vec<Delivery>) -> Result<Vec<Appended>> {
         submit(&self.shared, writes::Deliver { body, recipients }).await
     }
 
@@ -297,9 +298,9 @@ impl Store {
         Ok(read)
     }
 
-    /// Starts to take in a message for mailboxes of one tenant; large ones go to disk as they come.
-    pub fn stage(&self, tenant: TenantId) -> Stager {
-        Stager::new(self.shared.bodies.clone(), tenant)
+    /// Starts to take in a message; large ones go to disk as they come.
+    pub fn stage(&self) -> Stager {
+        Stager::new(self.shared.bodies.clone())
     }
 
     /// What a mailbox holds now.
@@ -336,7 +337,8 @@ impl Store {
         submit(&self.shared, writes::Expire { mailbox, inbox, uids }).await
     }
 
-    /// Removes a mailbox and all it holds; idempotent. Sessions must have ended.
+    /// Removes a mailbox and all it holds, for ever: what is delivered to it later fails. Idempotent. Sessions must
+    /// have ended.
     pub async fn delete_mailbox(&self, mailbox: MailboxId) -> Result<()> {
         // Bodies are found by their messages, so the tenant does not matter here.
         let mailbox = MailboxRef { id: mailbox, tenant: TenantId(0) };

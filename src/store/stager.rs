@@ -7,14 +7,12 @@ use super::bodies::{BodyFolder, BodyWriter, Encoding, FRAME_OCTETS, StagedFile, 
 use super::{Result, StoreError};
 use crate::mime::Summarizer;
 use crate::model::bounds;
-use crate::model::ids::TenantId;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
 /// A message's octets as they come in; becomes a [`StagedBody`].
 pub struct Stager {
     folder: Arc<BodyFolder>,
-    tenant: TenantId,
     hasher: blake3::Hasher,
     summarizer: Summarizer,
     size: u64,
@@ -29,7 +27,6 @@ pub struct StagedBody {
     pub size: u64,
     /// What `mime` prepared, in its stored form.
     pub summary: Bytes,
-    pub(super) tenant: TenantId,
     pub(super) hash: [u8; 32],
     pub(super) octets: StagedOctets,
 }
@@ -61,10 +58,9 @@ impl StagedBody {
 }
 
 impl Stager {
-    pub(super) fn new(folder: Arc<BodyFolder>, tenant: TenantId) -> Self {
+    pub(super) fn new(folder: Arc<BodyFolder>) -> Self {
         Self {
             folder,
-            tenant,
             hasher: blake3::Hasher::new(),
             summarizer: Summarizer::default(),
             size: 0,
@@ -124,7 +120,7 @@ impl Stager {
         let hash = *self.hasher.finalize().as_bytes();
         let summary = std::mem::take(&mut self.summarizer).finish();
         let octets = self.settle().await?;
-        Ok(StagedBody { size: self.size, summary, tenant: self.tenant, hash, octets })
+        Ok(StagedBody { size: self.size, summary, hash, octets })
     }
 
     async fn settle(&mut self) -> Result<StagedOctets> {

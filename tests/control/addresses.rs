@@ -4,10 +4,12 @@ use crate::bed::{Bed, PASSWORD, PEER, START, address, client, invalid, new_mailb
 use facteur::control::aliases::{self, AliasUse};
 use facteur::control::domains::{self, DomainPatch};
 use facteur::control::mailboxes::{self, MailboxPatch, NewMailbox};
+use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::{Error, jobs};
+use facteur::db::suspensions::Suspended;
 use facteur::directory::{EndReason, Route};
 use facteur::model::ids::MailboxId;
-use facteur::model::{EmailAddress, MailboxMode, Protocol, Timestamp, WhoMayPost};
+use facteur::model::{EmailAddress, MailboxMode, Protocol, SuspensionScope, TenantKind, Timestamp, WhoMayPost};
 
 const DAY: i64 = 24 * 3600 * 1000;
 
@@ -202,6 +204,95 @@ pub async fn a_deleted_mailbox_is_restored_as_it_was(bed: Bed) {
     crate::bed::not_found(mailboxes::get(control, &bed.operator, mailbox.id).await);
     assert_eq!(jobs::purges(control).await.unwrap(), [mailbox.id]);
     bed.mailbox(&bed.operator, "a@soft.example").await;
+}
+
+/// Not even a catch-all gets what was meant for somebody who may come back.
+pub async fn what_has_ended_falls_to_nobody(bed: Bed) {
+    let control = &bed.control;
+    let domain = bed.domain(&bed.operator, "past.example").await;
+    let all = bed.mailbox(&bed.operator, "all@past.example").await;
+    let gone = bed.mailbox(&bed.operator, "gone@past.example").await;
+    let until = AliasUse { expires_at: Some(Some(Timestamp(START + DAY))), ..AliasUse::default() };
+    let targets = vec![address("all@past.example")];
+    aliases::create(control, &bed.operator, address("brief@past.example"), targets, until).await.unwrap();
+    let all_to = Some(Some(address("all@past.example")));
+    change(&bed, domain.id, DomainPatch { catch_all: all_to, ..DomainPatch::default() }).await;
+    assert_eq!(leads_to(&bed, "anything@past.example").await, [all.id]);
+    let revision = mailboxes::delete_softly(control, &bed.operator, gone.id, 7, None).await.unwrap();
+    bed.directory.wait_applied(revision).await;
+    bed.clock.set(START + DAY);
+    for past in ["gone@past.example", "gone+x@past.example", "brief@past.example"] {
+        assert!(leads_to(&bed, past).await.is_empty(), "{past}");
+    }
+    let config = bed.directory.mailbox(all.id).await.unwrap().unwrap();
+    assert!(!bed.directory.may_send_as(&config, &address("gone@past.example")).await.unwrap());
+    // Who was to take reserved addresses is gone, too: somebody takes them all the same.
+    let to_gone = DomainPatch {
+        catch_all: Some(None),
+        reserved_to: Some(Some(address("gone@past.example"))),
+        ..Default::default()
+    };
+    change(&bed, domain.id, to_gone).await;
+    assert_eq!(leads_to(&bed, "Postmaster@past.example").await, [all.id]);
+}
+
+pub async fn the_hosts_postmaster_is_somebody(bed: Bed) {
+    let lead = async || match bed.directory.route_postmaster(&address("postmaster@host.example")).await.unwrap() {
+        Route::Local { mailboxes, .. } => mailboxes.first().map(|mailbox| mailbox.id),
+        _ => None,
+    };
+    assert_eq!(lead().await, None);
+    let (_, customer) = bed.tenant(&bed.operator, TenantKind::Customer, "customer").await;
+    bed.domain(&customer, "theirs.example").await;
+    bed.mailbox(&customer, "a@theirs.example").await;
+    assert_eq!(lead().await, None, "a customer does not get the host's mail");
+    bed.domain(&bed.operator, "ours.example").await;
+    let own = bed.mailbox(&bed.operator, "a@ours.example").await;
+    assert_eq!(lead().await, Some(own.id));
+    bed.domain(&bed.operator, "host.example").await;
+    let host = bed.mailbox(&bed.operator, "b@host.example").await;
+    assert_eq!(lead().await, Some(host.id));
+}
+
+/// A domain's suspensions hold for its aliases, for what stands for it, and for who would leave it.
+pub async fn a_suspended_domain_is_suspended_by_every_way(bed: Bed) {
+    let control = &bed.control;
+    let (_, customer) = bed.tenant(&bed.operator, TenantKind::Customer, "customer").await;
+    let held = bed.domain(&customer, "held.example").await;
+    bed.domain(&customer, "free.example").await;
+    let bob = bed.mailbox(&customer, "bob@free.example").await;
+    let inside = bed.mailbox(&customer, "inside@held.example").await;
+    let targets = vec![address("bob@free.example")];
+    aliases::create(control, &customer, address("sales@held.example"), targets, AliasUse::default()).await.unwrap();
+    let other = DomainPatch { alias_of: Some(bob.domain), ..DomainPatch::default() };
+    let (other, _) = domains::create(control, &customer, None, "other.example".parse().unwrap(), other).await.unwrap();
+    let taken = DomainPatch { catch_all: Some(Some(address("bob@free.example"))), ..DomainPatch::default() };
+    invalid(domains::update(control, &customer, other.id, taken, None).await, "alias_domain");
+    let suspended = async |at: &str| match bed.directory.route(&address(at)).await.unwrap() {
+        Route::Local { suspended, .. } => suspended,
+        other => panic!("{at}: {other:?}"),
+    };
+    let bobs = async |at: &str| {
+        let config = bed.directory.mailbox(bob.id).await.unwrap().unwrap();
+        bed.directory.may_send_as(&config, &address(at)).await.unwrap()
+    };
+    for at in ["sales@held.example", "bob@other.example"] {
+        assert!(suspended(at).await.is_empty() && bobs(at).await, "{at}");
+    }
+    for scope in [SuspensionScope::Receive, SuspensionScope::SendReject] {
+        for of in [held.id, other.id] {
+            let new = NewSuspension { scope, reason: String::new(), until: None };
+            let (_, revision) = suspensions::create(control, &bed.operator, Suspended::Domain(of), new).await.unwrap();
+            bed.directory.wait_applied(revision).await;
+        }
+    }
+    for at in ["sales@held.example", "bob@other.example"] {
+        assert!(suspended(at).await.contains(&SuspensionScope::Receive) && !bobs(at).await, "{at}");
+    }
+    assert!(suspended("bob@free.example").await.is_empty() && bobs("bob@free.example").await);
+    let leave = || MailboxPatch { address: Some(address("inside@free.example")), ..MailboxPatch::default() };
+    crate::bed::not_allowed(mailboxes::update(control, &customer, inside.id, leave(), None).await);
+    mailboxes::update(control, &bed.operator, inside.id, leave(), None).await.unwrap();
 }
 
 pub async fn a_rename_leaves_an_alias_if_wished(bed: Bed) {

@@ -41,6 +41,9 @@ on_both! {
         a_mailbox_sends_or_receives_alone
         a_mailbox_and_an_alias_end_when_they_say
         a_deleted_mailbox_is_restored_as_it_was
+        what_has_ended_falls_to_nobody
+        the_hosts_postmaster_is_somebody
+        a_suspended_domain_is_suspended_by_every_way
         a_rename_leaves_an_alias_if_wished
         a_list_takes_mail_from_whom_it_says
     }

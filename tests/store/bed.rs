@@ -116,7 +116,7 @@ impl Bed {
     }
 
     pub async fn stage(&self, octets: &[u8]) -> Arc<StagedBody> {
-        let mut stager = self.store.stage(TenantId(1));
+        let mut stager = self.store.stage();
         stager.write(octets).await.unwrap();
         Arc::new(stager.finish().await.unwrap())
     }

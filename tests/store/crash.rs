@@ -28,7 +28,7 @@ async fn child_delivers_until_it_is_killed() {
             for number in (first..).step_by(TASKS as usize) {
                 let staged = bed.stage(&body(number)).await;
                 let answers = bed.store.deliver(staged, vec![delivery(1, NO_QUOTA)]).await.unwrap();
-                let uid = answers.into_iter().next().unwrap().unwrap().uids;
+                let uid = answers.into_iter().next().unwrap().uids;
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "\nack {number} {uid}").unwrap();
                 out.flush().unwrap();

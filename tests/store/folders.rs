@@ -1,6 +1,6 @@
 //! Folders by name: made, renamed, deleted, subscribed; whole mailboxes.
 
-use crate::bed::{Bed, mailbox};
+use crate::bed::{Bed, NO_QUOTA, delivery, mailbox};
 use facteur::model::{FolderName, Usage};
 use facteur::store::{SpecialUse, StoreError};
 
@@ -104,9 +104,16 @@ pub async fn a_deleted_mailbox_leaves_nothing(bed: Bed) {
         "SELECT COUNT(*) FROM folder_ops",
         "SELECT COUNT(*) FROM messages",
         "SELECT COUNT(*) FROM bodies",
-        "SELECT COUNT(*) FROM usage",
+        "SELECT CAST(SUM(bytes + messages) AS BIGINT) FROM usage",
         "SELECT COUNT(*) FROM subscriptions",
     ] {
         assert_eq!(bed.number(table).await, 0, "{table}");
     }
+    // What was accepted before and comes only now is refused, by itself, and makes nothing anew.
+    let late = bed.stage(b"late").await;
+    let refused = bed.store.deliver(late.clone(), vec![delivery(1, NO_QUOTA)]).await;
+    assert!(matches!(refused, Err(StoreError::NoSuchFolder)), "{refused:?}");
+    assert!(bed.store.folders(mailbox(1)).await.unwrap().is_empty());
+    bed.store.deliver(late, vec![delivery(2, NO_QUOTA)]).await.unwrap();
+    assert_eq!(bed.number("SELECT COUNT(*) FROM messages").await, 1);
 }

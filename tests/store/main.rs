@@ -65,7 +65,7 @@ on_both! {
     }
     messages {
         what_was_appended_is_read_back
-        a_delivery_stores_one_body_for_many_and_fails_alone_where_the_quota_is_full
+        a_delivery_stores_one_body_for_many_or_for_none_where_one_has_no_room
         the_quota_is_counted_where_it_is_stored
         a_copy_shares_the_message_and_a_body_goes_with_its_last_reference
         a_body_that_is_not_stored_leaves_no_file

@@ -9,6 +9,7 @@ use super::change::{check_unchanged, closes_all, taken, view};
 use super::limits::{take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
+use super::suspensions::refuse_escape;
 use super::{
     Caller, CallerId, Change, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants,
 };
@@ -354,7 +355,8 @@ pub async fn update(
         (after.expires_at, after.expired) = (at.map(|at| at.0), false);
     }
     if let Some(address) = patch.address {
-        rename(change.tx(), caller, &mut after, address).await?;
+        let now = change.now();
+        rename(change.tx(), caller, &mut after, address, now).await?;
         if patch.leave_alias && after.address != before.address {
             touches.push(leave_alias(&mut change, caller, &before, &after.address).await?);
         }
@@ -395,7 +397,7 @@ async fn leave_alias(
 }
 
 /// Gives a mailbox another address, in a domain of the same tenant.
-async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address: EmailAddress) -> Result<()> {
+async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address: EmailAddress, now: i64) -> Result<()> {
     let domain = domain_of(tx, caller, &address).await?;
     if domain.tenant != mailbox.tenant {
         return Err(Error::field(
@@ -403,6 +405,9 @@ async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address:
             "other_tenant",
             "a mailbox can only be renamed within its tenant's domains",
         ));
+    }
+    if domain.id != mailbox.domain {
+        refuse_escape(tx, caller, mailbox.domain, now).await?;
     }
     if address != mailbox.address {
         addresses::delete(tx, mailbox.address.key()).await?;

@@ -47,7 +47,7 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
             wire.refuse_append();
             return Ok(refusal);
         }
-        match take(peer, account, &message).await? {
+        match take(peer, &message).await? {
             Ok(body) => intake.push(body, &message, peer.services.clock.now()),
             Err(error) => {
                 wire.refuse_after_message();
@@ -90,7 +90,7 @@ pub(super) async fn replace(
         wire.refuse_append();
         return Ok(refusal);
     }
-    match take(peer, account, &command.message).await? {
+    match take(peer, &command.message).await? {
         Ok(body) => intake.push(body, &command.message, peer.services.clock.now()),
         Err(error) => {
             wire.refuse_after_message();
@@ -176,15 +176,11 @@ impl Intake {
 }
 
 /// Takes one message's octets. The inner error is the store's; the octets are taken all the same.
-async fn take(
-    peer: &mut Peer,
-    account: &Account,
-    message: &AppendMessage,
-) -> Result<Result<StagedBody, StoreError>, Stop> {
+async fn take(peer: &mut Peer, message: &AppendMessage) -> Result<Result<StagedBody, StoreError>, Stop> {
     if message.synchronising {
         peer.out().extend_from_slice(b"+ Ready for the message\r\n");
     }
-    let mut stager = Ok(peer.services.store.stage(account.mailbox().tenant));
+    let mut stager = Ok(peer.services.store.stage());
     let mut left = message.octets;
     while left > 0 {
         if peer.conn.input().is_empty() {

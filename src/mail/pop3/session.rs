@@ -7,6 +7,7 @@ use super::command::{self, Command};
 use super::maildrop::Maildrop;
 use super::reply::{self, Reply};
 use super::retrieve::ReadAhead;
+use super::transaction;
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
@@ -131,7 +132,7 @@ impl Session {
         }
         match command {
             Command::Capa => {
-                self.capabilities();
+                self.capabilities().await;
                 Ok(Flow::On)
             }
             command if self.open.is_some() => self.transact(command).await,
@@ -238,7 +239,7 @@ impl Session {
     }
 
     /// CAPA (RFC 2449 §5).
-    fn capabilities(&mut self) {
+    async fn capabilities(&mut self) {
         let mut all = vec!["+OK Capabilities", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8"];
         let expire;
         match &self.open {
@@ -254,7 +255,8 @@ impl Session {
                 all.push("EXPIRE 1 USER");
             }
             Some(open) => {
-                expire = match open.mailbox.pop3_policy.expire_days {
+                let policy = transaction::policy_now(&self.services, open).await.unwrap_or(open.mailbox.pop3_policy);
+                expire = match policy.expire_days {
                     Some(days) => format!("EXPIRE {days}"),
                     None => "EXPIRE NEVER".to_owned(),
                 };

@@ -10,6 +10,7 @@ use super::session::{Flow, Open, Session};
 use super::stuffing::Stuffing;
 use crate::mail::Services;
 use crate::mail::conn::Interrupt;
+use crate::model::Pop3Policy;
 
 impl Session {
     pub(super) async fn transact(&mut self, command: Command) -> Result<Flow, Interrupt> {
@@ -60,7 +61,11 @@ impl Session {
     /// The UPDATE state (RFC 1939 §6).
     async fn update(&mut self) -> Reply {
         let Some(open) = self.open.take() else { return Reply::ok("Bye") };
-        let finish = open.maildrop.finish(open.mailbox.pop3_policy, self.services.clock.now());
+        // RFC 1939 §6: some deleted messages were not removed; here, none was.
+        let nothing_deleted = || Reply::err("[SYS/TEMP] Nothing was deleted, try again later");
+        // As it is now: a policy that was changed since the login ended no session, and holds for all the same.
+        let Some(policy) = policy_now(&self.services, &open).await else { return nothing_deleted() };
+        let finish = open.maildrop.finish(policy, self.services.clock.now());
         if maildrop::is_nothing(&finish) {
             return Reply::ok("Bye");
         }
@@ -68,9 +73,19 @@ impl Session {
             Ok(()) => Reply::ok("Bye"),
             Err(error) => {
                 tracing::error!(%error, "a POP3 session could not be finished");
-                // RFC 1939 §6: some deleted messages were not removed; here, none was.
-                Reply::err("[SYS/TEMP] Nothing was deleted, try again later")
+                nothing_deleted()
             }
+        }
+    }
+}
+
+/// What the server does now with what a session deletes and retrieves; none when that cannot be known.
+pub(super) async fn policy_now(services: &Services, open: &Open) -> Option<Pop3Policy> {
+    match services.directory.mailbox(open.mailbox.id).await {
+        Ok(mailbox) => mailbox.map(|mailbox| mailbox.pop3_policy),
+        Err(error) => {
+            tracing::warn!(%error, "a POP3 policy cannot be read");
+            None
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::parameters::{self, MailParameters};
 use super::path::{self, ForwardPath};
 use super::reply::{Reply, bad_argument};
-use crate::model::{EmailAddress, bounds};
+use crate::model::{ReversePath, bounds};
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Command {
     /// MAIL FROM
     Mail {
         /// The sender; `None` is `<>`.
-        sender: Option<EmailAddress>,
+        sender: Option<ReversePath>,
         /// What else it says.
         parameters: MailParameters,
     },

@@ -6,10 +6,11 @@
 use super::content::Content;
 use super::reply::{self, Reply};
 use super::submission::Submitter;
-use crate::delivery::{self, Envelope, Intake};
+use crate::delivery::{self, Envelope};
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
-use crate::model::bounds;
+use crate::model::{ReversePath, bounds};
+use crate::store::Stager;
 use std::sync::Arc;
 
 /// A message being received.
@@ -17,7 +18,7 @@ pub struct Incoming {
     services: Arc<Services>,
     content: Content,
     /// Where it goes, or why it goes nowhere.
-    intake: Result<Intake, Reply>,
+    intake: Result<Stager, Reply>,
     /// Our `Received` field.
     received: String,
     /// Who submits it; `None` for mail from other servers.
@@ -28,15 +29,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A message for the recipients of `envelope`.
-    pub fn new(
-        services: Arc<Services>,
-        envelope: &Envelope,
-        login: Option<Arc<MailboxConfig>>,
-        id: String,
-        received: String,
-    ) -> Self {
-        let intake = Ok(Intake::new(&services.store, &envelope.tenants()));
+    /// A message that begins.
+    pub fn new(services: Arc<Services>, login: Option<Arc<MailboxConfig>>, id: String, received: String) -> Self {
+        let intake = Ok(services.store.stage());
         Self { services, content: Content::default(), intake, received, login, id, seen: 0 }
     }
 
@@ -102,7 +97,7 @@ impl Incoming {
             let submitter = Submitter {
                 login,
                 directory: &self.services.directory,
-                sender: envelope.sender.as_ref(),
+                sender: envelope.sender.as_ref().and_then(ReversePath::address),
                 host: &self.services.host,
                 id: &self.id,
                 now: self.services.clock.now(),

@@ -1,11 +1,11 @@
 //! Reverse-path and forward-path (RFC 5321 §4.1.2), strictly.
 //!
-//! Source routes, address literals and quoted names that need their quotes are refused:
-//! they are where parsers disagree and relays are born. Invariant: an address that comes
+//! In a recipient, source routes, address literals and quoted names that need their quotes are refused:
+//! they are where parsers disagree and relays are born. Invariant: a recipient that comes
 //! out has the one canonical key of `EmailAddress`.
 
 use super::reply::Reply;
-use crate::model::EmailAddress;
+use crate::model::{EmailAddress, ReversePath};
 
 /// What stands between `<` and `>` of RCPT.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +41,12 @@ pub fn split(text: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// The reply.
-pub fn reverse(path: &str) -> Result<Option<EmailAddress>, Reply> {
+pub fn reverse(path: &str) -> Result<Option<ReversePath>, Reply> {
     if path.is_empty() {
         return Ok(None);
     }
+    // RFC 5321 §3.3, Appendix C: a source route is taken and ignored.
+    let path = path.strip_prefix('@').and_then(|route| route.split_once(':')).map_or(path, |(_, path)| path);
     // RFC 3463 §3.2 X.1.7
     path.parse().map(Some).map_err(|_| Reply::new(553, "5.1.7", "The sender's address cannot be read"))
 }
@@ -97,5 +99,8 @@ mod tests {
         }
         assert_eq!(forward("PostMaster"), Ok(ForwardPath::Postmaster));
         assert_eq!(reverse(""), Ok(None));
+        let sender = |path: &str| reverse(path).ok().flatten().map(|sender| sender.to_string());
+        assert_eq!(sender("@a.example,@b.example:u@c.example").as_deref(), Some("u@c.example"));
+        assert!(reverse("u@x@b.example").is_err_and(|reply| reply.code == 553));
     }
 }

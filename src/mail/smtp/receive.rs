@@ -106,6 +106,6 @@ impl Session {
             now: self.services.clock.now(),
         }
         .received();
-        Incoming::new(self.services.clone(), &transaction.envelope, self.login.clone(), id, received)
+        Incoming::new(self.services.clone(), self.login.clone(), id, received)
     }
 }

@@ -11,18 +11,18 @@ use super::session::Session;
 use super::state::Transaction;
 use crate::delivery::{self, Envelope, Recipient};
 use crate::directory::{MailboxConfig, Route};
-use crate::model::{EmailAddress, bounds};
+use crate::model::{EmailAddress, ReversePath, SuspensionScope, bounds};
 use std::sync::Arc;
 
 impl Session {
     /// MAIL (RFC 5321 §4.1.1.2).
-    pub(super) async fn mail(&mut self, sender: Option<EmailAddress>, parameters: MailParameters) -> Reply {
+    pub(super) async fn mail(&mut self, sender: Option<ReversePath>, parameters: MailParameters) -> Reply {
         match self.try_mail(sender, parameters).await {
             Ok(reply) | Err(reply) => reply,
         }
     }
 
-    async fn try_mail(&mut self, sender: Option<EmailAddress>, parameters: MailParameters) -> Result<Reply, Reply> {
+    async fn try_mail(&mut self, sender: Option<ReversePath>, parameters: MailParameters) -> Result<Reply, Reply> {
         self.state.may_open()?;
         if self.role == Role::Submission {
             self.check_sender(sender.as_ref()).await?;
@@ -34,7 +34,7 @@ impl Session {
         if parameters.size.is_some_and(|size| size > bounds::MESSAGE_OCTETS) {
             return Err(reply::too_large());
         }
-        if sender.as_ref().is_some_and(EmailAddress::needs_utf8) && !parameters.utf8 {
+        if sender.as_ref().is_some_and(ReversePath::needs_utf8) && !parameters.utf8 {
             return Err(needs_utf8());
         }
         let envelope = Envelope { sender, recipients: Vec::new() };
@@ -43,7 +43,7 @@ impl Session {
     }
 
     /// RFC 6409 §4.3, §6.1: signed in, may send, and the sender is the login's own.
-    async fn check_sender(&self, sender: Option<&EmailAddress>) -> Result<(), Reply> {
+    async fn check_sender(&self, sender: Option<&ReversePath>) -> Result<(), Reply> {
         let Some(login) = &self.login else {
             return Err(Reply::new(530, "5.7.0", "Authentication required"));
         };
@@ -54,11 +54,12 @@ impl Session {
             return Err(Reply::new(550, "5.7.1", "Sending is suspended for this mailbox"));
         }
         let Some(sender) = sender else { return Ok(()) };
-        match directory.may_send_as(login, sender).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Reply::new(550, "5.7.1", "The sender's address does not belong to this login")),
-            Err(_) => Err(reply::own_fault()),
-        }
+        let own = match sender.address() {
+            Some(sender) => directory.may_send_as(login, sender).await.map_err(|_| reply::own_fault())?,
+            // What is no address here belongs to nobody here.
+            None => false,
+        };
+        if own { Ok(()) } else { Err(Reply::new(550, "5.7.1", "The sender's address does not belong to this login")) }
     }
 
     /// RCPT (RFC 5321 §4.1.1.3).
@@ -71,18 +72,23 @@ impl Session {
     async fn try_rcpt(&mut self, path: ForwardPath) -> Result<Reply, Reply> {
         let transaction = self.state.for_recipient()?;
         let (utf8, size) = (transaction.utf8, transaction.size.unwrap_or(1));
-        let (tenants, sender) = (transaction.envelope.tenants(), transaction.envelope.sender.clone());
-        let address = match path {
-            ForwardPath::Address(address) => address,
+        let accepted: usize = transaction.envelope.recipients.iter().map(|to| to.mailboxes.len()).sum();
+        let sender = transaction.envelope.sender.as_ref().and_then(ReversePath::address).cloned();
+        let address = match &path {
+            ForwardPath::Address(address) => address.clone(),
             ForwardPath::Postmaster => format!("postmaster@{}", self.services.host).parse().map_err(|_| unknown())?,
         };
         if address.needs_utf8() && !utf8 {
             return Err(needs_utf8());
         }
-        let mailboxes = self.mailboxes_of(&address, sender.as_ref()).await?;
-        let more = mailboxes.iter().filter(|mailbox| !tenants.contains(&mailbox.tenant)).count();
-        // The first recipient always fits, however far it fans out.
-        if !tenants.is_empty() && more > 0 && tenants.len() + more > bounds::SMTP_TENANTS {
+        let directory = &self.services.directory;
+        let route = match path {
+            ForwardPath::Address(_) => directory.route(&address).await,
+            ForwardPath::Postmaster => directory.route_postmaster(&address).await,
+        };
+        let mailboxes = self.mailboxes_of(route.map_err(|_| reply::own_fault())?, sender.as_ref())?;
+        // The first recipient always fits: it comes to at most half of these.
+        if accepted + mailboxes.len() > bounds::SMTP_MAILBOXES {
             return Err(Reply::new(452, "4.5.3", "Too many recipients, send to the rest in another transaction"));
         }
         let all: Vec<&Arc<MailboxConfig>> = mailboxes.iter().collect();
@@ -95,17 +101,12 @@ impl Session {
         Ok(Reply::new(250, "2.1.5", "Ok"))
     }
 
-    /// The mailboxes of an address, or the reply that refuses it.
-    async fn mailboxes_of(
-        &self,
-        address: &EmailAddress,
-        sender: Option<&EmailAddress>,
-    ) -> Result<Vec<Arc<MailboxConfig>>, Reply> {
-        let route = self.services.directory.route(address).await.map_err(|_| reply::own_fault())?;
-        let (mailboxes, remote, lists) = match route {
+    /// The mailboxes of a recipient, or the reply that refuses it.
+    fn mailboxes_of(&self, route: Route, sender: Option<&EmailAddress>) -> Result<Vec<Arc<MailboxConfig>>, Reply> {
+        let (mailboxes, remote, lists, suspended) = match route {
             Route::NotLocal => return Err(self.not_local()),
             Route::UnknownAddress => return Err(unknown()),
-            Route::Local { mailboxes, remote, lists } => (mailboxes, remote, lists),
+            Route::Local { mailboxes, remote, lists, suspended } => (mailboxes, remote, lists, suspended),
         };
         if !lists.iter().all(|list| list.admits(sender)) {
             // RFC 3463 §3.8 X.7.2
@@ -117,7 +118,8 @@ impl Session {
         if mailboxes.is_empty() {
             return Err(unknown());
         }
-        if mailboxes.iter().any(|mailbox| !mailbox.may_receive) {
+        let held = suspended.contains(&SuspensionScope::Receive);
+        if held || mailboxes.iter().any(|mailbox| !mailbox.may_receive) {
             // RFC 3463 §3.3 X.2.1
             return Err(Reply::new(450, "4.2.1", "The mailbox does not accept mail now, try again later"));
         }

@@ -86,7 +86,8 @@ pub fn of_verdict(verdict: Verdict, id: &str) -> Reply {
         Verdict::Stored => Reply::new(250, "2.0.0", format!("Ok, stored as {id}")),
         Verdict::OverQuota => over_quota(),
         Verdict::Unavailable => no_storage(),
-        Verdict::Failed => own_fault(),
+        // The next attempt is refused at RCPT.
+        Verdict::Gone | Verdict::Failed => own_fault(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Messages that come in: APPEND into one folder, REPLACE, delivery into many INBOXes.
 
 use super::rows_of;
-use crate::model::ids::FolderId;
+use crate::model::ids::{FolderId, MailboxId};
 use crate::model::{Quota, UidSet, Usage};
 use crate::store::batch::{Batch, Incoming};
 use crate::store::load::Needs;
 use crate::store::writer::Write;
 use crate::store::{Appended, Delivery, MailboxRef, NewMessage, Result, StagedBody, StoreError};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// APPEND of one or many messages, all or none (RFC 3502).
@@ -104,14 +105,14 @@ impl Write for Replace {
 /// Octets that the rows of one recipient take, roughly: they count against the size of a commit.
 const ROW_OCTETS: usize = 1024;
 
-/// One body into the INBOX of many mailboxes.
+/// One body into the INBOX of many mailboxes, all or none.
 pub(in crate::store) struct Deliver {
     pub body: Arc<StagedBody>,
     pub recipients: Vec<Delivery>,
 }
 
 impl Write for Deliver {
-    type Output = Vec<Result<Appended>>;
+    type Output = Vec<Appended>;
 
     fn needs(&self, needs: &mut Needs) {
         for recipient in &self.recipients {
@@ -122,7 +123,16 @@ impl Write for Deliver {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<Self::Output> {
-        Ok(self.recipients.iter().map(|recipient| deliver(batch, &self.body, recipient)).collect())
+        let mut more: BTreeMap<MailboxId, Usage> = BTreeMap::new();
+        for recipient in &self.recipients {
+            let mailbox = recipient.mailbox.id;
+            let more = more.entry(mailbox).or_default();
+            more.bytes += self.body.size + recipient.prefix.len() as u64;
+            more.messages += 1;
+            batch.inboxes.get(&mailbox).ok_or(StoreError::NoSuchFolder)?;
+            batch.check_quota(mailbox, recipient.quota, *more)?;
+        }
+        self.recipients.iter().map(|recipient| deliver(batch, &self.body, recipient)).collect()
     }
 
     fn octets(&self) -> usize {
@@ -131,10 +141,9 @@ impl Write for Deliver {
 }
 
 fn deliver(batch: &mut Batch<'_>, body: &Arc<StagedBody>, recipient: &Delivery) -> Result<Appended> {
-    let Delivery { mailbox, quota, prefix, internal_date } = recipient;
+    let Delivery { mailbox, prefix, internal_date, .. } = recipient;
     let inbox = *batch.inboxes.get(&mailbox.id).ok_or(StoreError::NoSuchFolder)?;
     let more = Usage { bytes: body.size + prefix.len() as u64, messages: 1 };
-    batch.check_quota(mailbox.id, *quota, more)?;
     let (message, size) = batch.store(*mailbox, body, prefix.clone())?;
     batch.add_usage(mailbox.id, more);
     batch.append(inbox, &[Incoming { message, flags: Default::default(), size, internal_date: *internal_date }])

@@ -19,6 +19,21 @@ fn tls_and_plain_share_the_port() {
 }
 
 #[test]
+fn curl_speaks_both_versions_of_http() {
+    let server = Server::start(Backend::Sqlite);
+    let url = format!("https://{}/readyz", server.address("http"));
+    for (wanted, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sk", wanted, "-w", "\n%{http_version} %{response_code}", &url]);
+        let said = String::from_utf8_lossy(&curl.output().expect("curl runs").stdout).into_owned();
+        assert!(
+            said.contains("\"status\":\"ready\"") && said.ends_with(&format!("\n{version} 200")),
+            "{wanted}: {said}"
+        );
+    }
+}
+
+#[test]
 fn who_never_ends_a_header_is_closed() {
     let server = Server::start(Backend::Sqlite);
     // All at once, so that the test waits for one deadline: half a header, and what could still become HTTP/2.

@@ -32,6 +32,10 @@ fn sigterm_finishes_what_has_started(backend: Backend) {
     assert!(last.starts_with("421 4.3.2"), "{last}");
     let refused = std::net::TcpStream::connect_timeout(&server.address("mx"), Duration::from_secs(5));
     assert!(refused.is_err(), "a draining server takes no new connection");
+    // Whoever spreads the load hears that it is leaving, over a new connection, too.
+    assert_eq!(server.anonymous().get("/healthz").status, 200);
+    assert_eq!(server.anonymous().get("/readyz").status, 503);
+    assert_eq!(operator.get("/v1/me").status, 503);
 
     busy.0.send(b"second half\r\n.\r\n");
     let reply = busy.reply();

@@ -12,6 +12,7 @@ crate::on_both_databases!(
     a_suspension_ends_sessions_and_lifts_without_a_trace,
     an_operator_ends_one_session,
     a_deleted_mailbox_ends_its_sessions,
+    a_policy_that_is_changed_ends_nothing_and_holds_at_once,
 );
 
 /// What the API promises: sessions hear of a change within this time of its answer.
@@ -165,4 +166,24 @@ fn a_deleted_mailbox_ends_its_sessions(backend: Backend) {
     assert_bye(&mut imap);
     let reply = server.mx().deliver("grace@remote.example", &["ada@example.org"], "Subject: x\n\nx\n");
     assert!(reply.starts_with("550 5.1.1"), "{reply}");
+}
+
+fn a_policy_that_is_changed_ends_nothing_and_holds_at_once(backend: Backend) {
+    let server = Server::start(backend);
+    let operator = server.operator();
+    operator.domain("example.org");
+    let ada = operator.mailbox("ada@example.org");
+    let reply = server.mx().deliver("grace@remote.example", &["ada@example.org"], "Subject: kept\r\n\r\ntext\r\n");
+    assert!(reply.starts_with("250"), "{reply}");
+    let mut pop3 = server.pop3().login(&ada.address);
+    assert!(pop3.lines("CAPA").contains(&"EXPIRE NEVER".to_owned()));
+    pop3.ok("DELE 1");
+    let keep = json!({"pop3": {"policy": {"on_delete": "keep", "expire_days": 30}}});
+    let answer = operator.change(&format!("/v1/mailboxes/{}/protocols", ada.id), &keep);
+    assert_eq!(answer["sessions"]["closed"], json!(0), "{answer}");
+    assert!(pop3.lines("CAPA").contains(&"EXPIRE 30".to_owned()));
+    pop3.ok("QUIT");
+    let mut imap = server.imap().login(&ada.address);
+    let selected = imap.ok("SELECT INBOX").join("\n");
+    assert!(selected.contains("* 1 EXISTS"), "{selected}");
 }
