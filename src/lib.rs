@@ -6,7 +6,7 @@
 //! | floor | modules | what |
 //! | --- | --- | --- |
 //! | 0 | `model`, `mime` | the words of the system as types; messages as structure |
-//! | 1 | `db`, `net`, `auth`, `clock` | the outside world, wrapped thinly |
+//! | 1 | `db`, `net`, `auth`, `clock`, `meters` | the outside world, wrapped thinly |
 //! | 2 | `directory`, `store` | what is known |
 //! | 3 | `control`, `delivery` | what happens |
 //! | 4 | `api`, `mail` | edges: they translate, and decide nothing |
@@ -23,6 +23,7 @@ pub mod db;
 pub mod delivery;
 pub mod directory;
 pub mod mail;
+pub mod meters;
 pub mod mime;
 pub mod model;
 pub mod net;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// below it and itself.
 const FLOORS: &[&[&str]] = &[
     &["model", "mime"],
-    &["db", "net", "auth", "clock"],
+    &["db", "net", "auth", "clock", "meters"],
     &["directory", "store"],
     &["control", "delivery"],
     &["api", "mail"],

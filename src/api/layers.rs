@@ -35,6 +35,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = response.extensions().get::<Route>().map_or("-", |route| &route.path).to_owned();
     let caller = response.extensions().get::<Route>().and_then(|route| route.caller.clone()).unwrap_or_default();
     let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
+    crate::meters::meters().request(method.as_str(), status);
     tracing::info!(request = id, %method, route, status, ms, caller, peer, "http");
     response
 }

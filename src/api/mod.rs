@@ -22,6 +22,7 @@ mod keys;
 mod kinds;
 mod layers;
 mod mailboxes;
+mod metrics;
 mod nodes;
 mod openapi;
 mod operations;
@@ -92,6 +93,7 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(sign_in::sign_in))
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::sign_out))

@@ -10,6 +10,7 @@ mod prefix;
 pub use expire::expire;
 
 use crate::directory::MailboxConfig;
+use crate::meters::meters;
 use crate::model::ids::MailboxId;
 use crate::model::{EmailAddress, ReversePath, Usage};
 use crate::store::{Delivery, MailboxRef, StagedBody, Store, StoreError};
@@ -82,10 +83,18 @@ pub async fn deliver(store: &Store, envelope: &Envelope, body: StagedBody, now: 
         internal_date: now,
     };
     let deliveries = envelope.mailboxes().into_iter().map(delivery).collect();
-    match store.deliver(Arc::new(body), deliveries).await {
+    let verdict = match store.deliver(Arc::new(body), deliveries).await {
         Ok(_) => Verdict::Stored,
         Err(error) => verdict_of(&error),
-    }
+    };
+    meters().delivery(match verdict {
+        Verdict::Stored => "stored",
+        Verdict::OverQuota => "over_quota",
+        Verdict::Unavailable => "unavailable",
+        Verdict::Gone => "gone",
+        Verdict::Failed => "failed",
+    });
+    verdict
 }
 
 fn verdict_of(error: &StoreError) -> Verdict {

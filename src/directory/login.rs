@@ -7,6 +7,7 @@ use crate::auth::passwords::is_imported;
 use crate::auth::{Memory, Passwords, Throttle};
 use crate::db::logins::LoginRow;
 use crate::db::{logins, mailboxes};
+use crate::meters::meters;
 use crate::model::ids::MailboxId;
 use crate::model::{EmailAddress, Protocol, bounds};
 use std::collections::HashMap;
@@ -78,6 +79,25 @@ impl Login {
     /// # Errors
     /// See [`LoginError`]; the reason of a refusal is in the log alone.
     pub async fn password(
+        &self,
+        protocol: Protocol,
+        peer: IpAddr,
+        tls: bool,
+        name: &str,
+        password: &[u8],
+    ) -> Result<Arc<MailboxConfig>, LoginError> {
+        let outcome = self.check(protocol, peer, tls, name, password).await;
+        let word = match &outcome {
+            Ok(_) => "ok",
+            Err(LoginError::Refused) => "refused",
+            Err(LoginError::Throttled) => "throttled",
+            Err(LoginError::Unavailable) => "unavailable",
+        };
+        meters().login(protocol.as_str(), word);
+        outcome
+    }
+
+    async fn check(
         &self,
         protocol: Protocol,
         peer: IpAddr,

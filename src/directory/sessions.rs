@@ -154,6 +154,12 @@ impl Sessions {
         entry.is_some_and(|entry| entry.end(EndReason::Closed))
     }
 
+    /// How many sessions of a protocol are open.
+    pub fn count_of(&self, protocol: Protocol) -> usize {
+        let open = self.inner.registry.open.lock();
+        open.sessions.values().flatten().filter(|entry| entry.protocol == protocol).count()
+    }
+
     /// How many sessions are open.
     pub fn count(&self) -> usize {
         self.inner.registry.open.lock().sessions.values().map(Vec::len).sum()

@@ -209,7 +209,10 @@ impl Writer {
 
     async fn commit(&mut self, jobs: &mut [AnyJob]) -> Result<Committed> {
         match self.try_commit(jobs).await {
-            Ok(committed) => Ok(committed),
+            Ok(committed) => {
+                crate::meters::meters().commit(jobs.len());
+                Ok(committed)
+            }
             Err(Failure::Tx(error)) => {
                 tracing::error!(error = error.message, fatal = error.fatal, "a group commit failed");
                 if error.fatal {

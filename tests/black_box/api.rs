@@ -5,6 +5,7 @@ mod callers;
 mod events;
 mod every_operation;
 mod mail;
+mod metrics;
 mod operations;
 mod problems;
 mod resources;
