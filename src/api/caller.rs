@@ -4,6 +4,7 @@
 
 use super::ApiState;
 use super::problem::Problem;
+use super::server::Peer;
 use crate::control::Caller;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header;
@@ -43,7 +44,8 @@ pub(super) async fn recognise(
     next: Next,
 ) -> Response {
     if let Some(token) = token {
-        match state.sign_in.recognise(&token).await {
+        let from = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+        match state.sign_in.recognise_at(&token, from).await {
             Ok(Some(caller)) => {
                 request.extensions_mut().insert(caller);
             }

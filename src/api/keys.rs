@@ -8,8 +8,9 @@ use super::problem::Problem;
 use super::tenants::ListQuery;
 use super::written::{Effect, Written, changed, created, deleted, found};
 use crate::control::keys::{self, Key, NewKey};
-use crate::model::Timestamp;
-use crate::model::ids::{KeyId, TenantId};
+use crate::db::keys::Grants;
+use crate::model::ids::{DomainId, KeyId, TenantId};
+use crate::model::{Network, Scope, Timestamp};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -31,6 +32,14 @@ pub struct CreateKey {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// What it may be used for: a resource or `*`, and `read` or `write`; everything when nothing is named.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["mailboxes:write", "domains:read"]))]
+    scopes: Option<Vec<Scope>>,
+    /// The domains it reaches, and nothing else; its whole tenant when none is named.
+    domains: Option<Vec<DomainId>>,
+    /// The networks it may be used from; everywhere when none is named.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    allow_from: Option<Vec<Network>>,
 }
 
 /// A change of a key: what is absent stays. Its rights never change.
@@ -67,7 +76,9 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateKey>,
 ) -> Result<Response, Problem> {
-    let new = NewKey { name: body.name, tenant: body.tenant, read_only: body.read_only, expires_at: body.expires_at };
+    let grants = Grants { scopes: body.scopes, domains: body.domains, allow_from: body.allow_from };
+    let (name, tenant, read_only, expires_at) = (body.name, body.tenant, body.read_only, body.expires_at);
+    let new = NewKey { name, tenant, read_only, expires_at, grants };
     let (key, secret, revision) = keys::create(&state.control, &caller, new).await?;
     Ok(created(&state, format!("/v1/keys/{}", key.id), NewKeyView { key, secret }, revision).await)
 }

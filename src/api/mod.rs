@@ -1,7 +1,7 @@
 //! The HTTP edge: requests in, JSON or a problem out.
 //!
 //! Handlers parse, call control and wrap; there is no rule and no SQL here. Invariant:
-//! every operation takes a [`caller::Permit`], except the few that say why they need none.
+//! every operation is declared to the [`gate`] with its resource, except the few that say why they need none.
 
 mod aliases;
 mod batch;
@@ -15,6 +15,7 @@ mod events;
 mod examples;
 mod extract;
 mod from_within;
+mod gate;
 mod health;
 mod imports;
 mod json;
@@ -53,6 +54,7 @@ use crate::store::Store;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 pub use events::Streams;
+use gate::Gated;
 use problem::Problem;
 use rustls::ServerConfig;
 use std::sync::Arc;
@@ -88,69 +90,71 @@ pub struct ApiState {
     pub draining: CancellationToken,
 }
 
-/// Every route.
+/// Every route, with what it is about.
 fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::with_openapi(openapi::Document::openapi())
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(sign_in::sign_in))
-        .routes(routes!(sign_in::refresh))
-        .routes(routes!(sign_in::sign_out))
-        .routes(routes!(sign_in::me))
-        .routes(routes!(tenants::create, tenants::list))
-        .routes(routes!(tenants::get, tenants::update, tenants::delete))
-        .routes(routes!(tenants::limits))
-        .routes(routes!(protocols::of_tenant, protocols::patch_tenant))
-        .routes(routes!(plans::create, plans::list))
-        .routes(routes!(plans::get, plans::update, plans::delete))
-        .routes(routes!(protocols::of_plan, protocols::patch_plan))
-        .routes(routes!(users::create, users::list))
-        .routes(routes!(users::get, users::update, users::delete))
-        .routes(routes!(keys::create, keys::list))
-        .routes(routes!(keys::get, keys::update, keys::delete))
-        .routes(routes!(domains::create, domains::list))
-        .routes(routes!(domains::get, domains::update, domains::delete))
-        .routes(routes!(domains::get_by_name))
-        .routes(routes!(protocols::of_domain, protocols::patch_domain))
-        .routes(routes!(suspensions::suspend_domain, suspensions::of_domain))
-        .routes(routes!(suspensions::lift_domain))
-        .routes(routes!(mailboxes::create, mailboxes::list))
-        .routes(routes!(mailboxes::get, mailboxes::update, mailboxes::delete))
-        .routes(routes!(mailboxes::get_by_address))
-        .routes(routes!(mailboxes::restore))
-        .routes(routes!(mailboxes::usage))
-        .routes(routes!(mailboxes::logins))
-        .routes(routes!(protocols::of_mailbox, protocols::patch_mailbox))
-        .routes(routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
-        .routes(routes!(suspensions::lift_mailbox))
-        .routes(routes!(batch::mailboxes))
-        .routes(routes!(batch::aliases))
-        .routes(routes!(batch::domains))
-        .routes(routes!(imports::mailboxes))
-        .routes(routes!(imports::aliases))
-        .routes(routes!(bulk_jobs::list))
-        .routes(routes!(bulk_jobs::get))
-        .routes(routes!(bulk_jobs::cancel))
-        .routes(routes!(bulk_jobs::results))
-        .routes(routes!(scheduled_changes::of_mailbox, scheduled_changes::list_of_mailbox))
-        .routes(routes!(scheduled_changes::cancel_of_mailbox))
-        .routes(routes!(scheduled_changes::of_domain, scheduled_changes::list_of_domain))
-        .routes(routes!(scheduled_changes::cancel_of_domain))
-        .routes(routes!(sessions::list))
-        .routes(routes!(sessions::end))
-        .routes(routes!(aliases::create, aliases::list))
-        .routes(routes!(aliases::get, aliases::update, aliases::delete))
-        .routes(routes!(revisions::list))
-        .routes(routes!(revisions::get))
-        .routes(routes!(revert::revert))
-        .routes(routes!(events::follow))
-        .routes(routes!(webhooks::create, webhooks::list))
-        .routes(routes!(webhooks::get, webhooks::update, webhooks::delete))
-        .routes(routes!(webhooks::rotate))
-        .routes(routes!(webhooks::deliveries))
-        .routes(routes!(webhooks::replay))
-        .routes(routes!(nodes::list))
+    use crate::model::Resource as R;
+    Gated::new(OpenApiRouter::with_openapi(openapi::Document::openapi()))
+        .open(routes!(health::healthz))
+        .open(routes!(health::readyz))
+        .open(routes!(sign_in::sign_in))
+        .open(routes!(sign_in::refresh))
+        .own(routes!(sign_in::sign_out))
+        .own(routes!(sign_in::me))
+        .of(R::Tenants, routes!(tenants::create, tenants::list))
+        .of(R::Tenants, routes!(tenants::get, tenants::update, tenants::delete))
+        .of(R::Tenants, routes!(tenants::limits))
+        .of(R::Protocols, routes!(protocols::of_tenant, protocols::patch_tenant))
+        .of(R::Plans, routes!(plans::create, plans::list))
+        .of(R::Plans, routes!(plans::get, plans::update, plans::delete))
+        .of(R::Protocols, routes!(protocols::of_plan, protocols::patch_plan))
+        .of(R::Users, routes!(users::create, users::list))
+        .of(R::Users, routes!(users::get, users::update, users::delete))
+        .of(R::Keys, routes!(keys::create, keys::list))
+        .of(R::Keys, routes!(keys::get, keys::update, keys::delete))
+        .of(R::Domains, routes!(domains::create, domains::list))
+        .of(R::Domains, routes!(domains::get, domains::update, domains::delete))
+        .of(R::Domains, routes!(domains::get_by_name))
+        .of(R::Protocols, routes!(protocols::of_domain, protocols::patch_domain))
+        .of(R::Suspensions, routes!(suspensions::suspend_domain, suspensions::of_domain))
+        .of(R::Suspensions, routes!(suspensions::lift_domain))
+        .of(R::Mailboxes, routes!(mailboxes::create, mailboxes::list))
+        .of(R::Mailboxes, routes!(mailboxes::get, mailboxes::update, mailboxes::delete))
+        .of(R::Mailboxes, routes!(mailboxes::get_by_address))
+        .of(R::Mailboxes, routes!(mailboxes::restore))
+        .of(R::Mailboxes, routes!(mailboxes::usage))
+        .of(R::Sessions, routes!(mailboxes::logins))
+        .of(R::Protocols, routes!(protocols::of_mailbox, protocols::patch_mailbox))
+        .of(R::Suspensions, routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
+        .of(R::Suspensions, routes!(suspensions::lift_mailbox))
+        .of(R::Mailboxes, routes!(batch::mailboxes))
+        .of(R::Aliases, routes!(batch::aliases))
+        .of(R::Domains, routes!(batch::domains))
+        .of(R::Mailboxes, routes!(imports::mailboxes))
+        .of(R::Aliases, routes!(imports::aliases))
+        .of(R::Jobs, routes!(bulk_jobs::list))
+        .of(R::Jobs, routes!(bulk_jobs::get))
+        .of(R::Jobs, routes!(bulk_jobs::cancel))
+        .of(R::Jobs, routes!(bulk_jobs::results))
+        .of(R::ScheduledChanges, routes!(scheduled_changes::of_mailbox, scheduled_changes::list_of_mailbox))
+        .of(R::ScheduledChanges, routes!(scheduled_changes::cancel_of_mailbox))
+        .of(R::ScheduledChanges, routes!(scheduled_changes::of_domain, scheduled_changes::list_of_domain))
+        .of(R::ScheduledChanges, routes!(scheduled_changes::cancel_of_domain))
+        .of(R::Sessions, routes!(sessions::list))
+        .of(R::Sessions, routes!(sessions::end))
+        .of(R::Aliases, routes!(aliases::create, aliases::list))
+        .of(R::Aliases, routes!(aliases::get, aliases::update, aliases::delete))
+        .of(R::Revisions, routes!(revisions::list))
+        .of(R::Revisions, routes!(revisions::get))
+        .of(R::Revisions, routes!(revert::revert))
+        .of(R::Revisions, routes!(events::follow))
+        .of(R::Webhooks, routes!(webhooks::create, webhooks::list))
+        .of(R::Webhooks, routes!(webhooks::get, webhooks::update, webhooks::delete))
+        .of(R::Webhooks, routes!(webhooks::rotate))
+        .of(R::Webhooks, routes!(webhooks::deliveries))
+        .of(R::Webhooks, routes!(webhooks::replay))
+        .of(R::Nodes, routes!(nodes::list))
+        .of(R::Nodes, routes!(metrics::metrics))
+        .finish()
 }
 
 /// The routes with what every request to them passes through, also one from within.

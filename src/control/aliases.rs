@@ -90,7 +90,7 @@ impl AliasUse {
 
 async fn reach(tx: &mut Tx, caller: &Caller, id: AliasId) -> Result<AliasRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
-    caller.reach(&row.path)?;
+    caller.reach_domain(&row.path, row.domain)?;
     Ok(row)
 }
 

@@ -3,8 +3,10 @@
 use super::dry_run::DryRun;
 use super::together::Together;
 use super::{Error, Result};
-use crate::model::Role;
-use crate::model::ids::{KeyId, MailboxId, TenantId, UserId};
+use crate::db::keys::Grants;
+use crate::model::ids::{DomainId, KeyId, MailboxId, TenantId, UserId};
+use crate::model::{Resource, Role, Scope};
+use std::sync::Arc;
 
 /// Which user, key or mailbox calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +64,23 @@ pub struct Caller {
     pub intent: Intent,
     /// When the key that calls ends, Unix milliseconds: what it makes must not outlast it.
     pub until: Option<i64>,
+    /// What narrows the key that calls.
+    pub grants: Arc<Grants>,
 }
 
 impl Caller {
     /// One that may write, without end, and asks for nothing beyond the request's words.
     pub(super) fn new(id: CallerId, tenant: TenantId, path: String, role: Role) -> Self {
-        Self { id, tenant, path, role, read_only: false, intent: Intent::default(), until: None }
+        Self {
+            id,
+            tenant,
+            path,
+            role,
+            read_only: false,
+            intent: Intent::default(),
+            until: None,
+            grants: Arc::default(),
+        }
     }
 
     /// Facteur itself, which stands above all tenants.
@@ -77,12 +90,52 @@ impl Caller {
 
     /// Refuses what does not lie at or below the caller's tenant, as if it were not there.
     pub(super) fn reach(&self, path: &str) -> Result<()> {
+        if self.grants.domains.is_none() { self.stands_above(path) } else { Err(Error::NotFound) }
+    }
+
+    /// Like [`Caller::reach`], for a domain and what is in it, which a key for some domains reaches too.
+    pub(super) fn reach_domain(&self, path: &str, domain: DomainId) -> Result<()> {
+        match &self.grants.domains {
+            Some(domains) if !domains.contains(&domain) => Err(Error::NotFound),
+            _ => self.stands_above(path),
+        }
+    }
+
+    fn stands_above(&self, path: &str) -> Result<()> {
         if self.role != Role::MailboxUser && path.starts_with(&self.path) { Ok(()) } else { Err(Error::NotFound) }
     }
 
+    /// Refuses what the caller is not for.
+    pub fn may_use(&self, resource: Resource, write: bool) -> Result<()> {
+        // A webhook tells of revisions: who may not read them has no use of one that is honest.
+        let also = (resource == Resource::Webhooks).then_some(Scope::reading(Resource::Revisions));
+        let within = |wanted: Scope| match &self.grants.scopes {
+            Some(scopes) => scopes.iter().any(|scope| scope.covers(&wanted)),
+            None => true,
+        };
+        if write {
+            self.may_write()?;
+        }
+        if within(Scope::of(resource, write)) && also.is_none_or(within) {
+            Ok(())
+        } else {
+            Err(Error::NotAllowed("the scopes of who calls do not name this"))
+        }
+    }
+
+    /// Refuses to make what would reach further than the caller, or outlast it: users and webhooks know neither
+    /// scopes nor an end.
+    pub(super) fn may_make_lasting(&self) -> Result<()> {
+        if *self.grants == Grants::default() && self.until.is_none() {
+            Ok(())
+        } else {
+            Err(Error::NotAllowed("a key with scopes, domains, networks or an end makes no users or webhooks"))
+        }
+    }
+
     /// Like [`Caller::reach`], for a mailbox, which its owner reaches too.
-    pub(super) fn reach_mailbox(&self, path: &str, mailbox: MailboxId) -> Result<()> {
-        if self.id == CallerId::Mailbox(mailbox) { Ok(()) } else { self.reach(path) }
+    pub(super) fn reach_mailbox(&self, path: &str, domain: DomainId, mailbox: MailboxId) -> Result<()> {
+        if self.id == CallerId::Mailbox(mailbox) { Ok(()) } else { self.reach_domain(path, domain) }
     }
 
     /// The path of lists; a mailbox's owner has none.
@@ -91,6 +144,9 @@ impl Caller {
             Role::MailboxUser => {
                 Err(Error::NotAllowed("a mailbox's owner may only read and change the mailbox itself"))
             }
+            _ if self.grants.domains.is_some() => {
+                Err(Error::NotAllowed("this key is for some domains: name one of them"))
+            }
             _ => Ok(&self.path),
         }
     }
@@ -98,7 +154,7 @@ impl Caller {
     /// Refuses keys that may only read, and mailbox owners.
     pub fn may_administer(&self) -> Result<()> {
         self.may_write()?;
-        self.list_path().map(drop)
+        if self.role == Role::MailboxUser { self.list_path().map(drop) } else { Ok(()) }
     }
 
     /// Refuses keys that may only read.

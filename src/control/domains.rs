@@ -123,7 +123,7 @@ async fn check_taker(tx: &mut Tx, pointer: &str, domain: &DomainRow, to: &EmailA
 
 /// The domain that a new one stands for: of the same tenant, and no alias itself.
 async fn check_alias(tx: &mut Tx, caller: &Caller, domain: &DomainRow, target: DomainId) -> Result<()> {
-    let found = rows::find(tx, target).await?.filter(|row| caller.reach(&row.path).is_ok());
+    let found = rows::find(tx, target).await?.filter(|row| caller.reach_domain(&row.path, row.id).is_ok());
     let refused = |code, detail| Err(Error::field("/alias_of", code, detail));
     match found {
         None => refused("unknown_domain", "is none of your domains"),
@@ -136,7 +136,7 @@ async fn check_alias(tx: &mut Tx, caller: &Caller, domain: &DomainRow, target: D
 /// A domain that the caller reaches.
 pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: DomainId) -> Result<DomainRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
-    caller.reach(&row.path)?;
+    caller.reach_domain(&row.path, row.id)?;
     Ok(row)
 }
 
@@ -187,7 +187,7 @@ pub async fn get(control: &Control, caller: &Caller, id: DomainId) -> Result<Dom
 pub async fn get_by_name(control: &Control, caller: &Caller, name: &DomainName) -> Result<Domain> {
     let mut tx = control.db.read().await?;
     let row = rows::find_by_name(&mut tx, name).await?.ok_or(Error::NotFound)?;
-    caller.reach(&row.path)?;
+    caller.reach_domain(&row.path, row.id)?;
     Ok(row.into())
 }
 

@@ -5,10 +5,10 @@ use super::passwords::check_name;
 use super::users::role_of;
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
 use crate::auth::tokens;
-use crate::db::Tx;
-use crate::db::keys::{self as rows, KeyRow};
-use crate::model::ids::{KeyId, TenantId};
-use crate::model::{Revision, Role, Timestamp, Touch};
+use crate::db::keys::{self as rows, Grants, KeyRow};
+use crate::db::{Tx, domains};
+use crate::model::ids::{DomainId, KeyId, TenantId};
+use crate::model::{Network, Revision, Role, Scope, Timestamp, Touch, bounds};
 
 /// An API key as callers see it: without the key.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -24,12 +24,23 @@ pub struct Key {
     pub role: Role,
     /// True when it may only read.
     pub read_only: bool,
+    /// What it may be used for: a resource or `*`, and `read` or `write`; `null` for everything.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["mailboxes:write", "domains:read"]))]
+    pub scopes: Option<Vec<Scope>>,
+    /// The domains it reaches, and nothing else; `null` for its whole tenant.
+    pub domains: Option<Vec<DomainId>>,
+    /// The networks it may be used from; `null` for everywhere.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    pub allow_from: Option<Vec<Network>>,
     /// When it stops working.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
+    /// The address of that use.
+    #[schema(example = "203.0.113.9")]
+    pub last_used_from: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -46,8 +57,12 @@ impl From<KeyRow> for Key {
             name: row.name,
             role: row.role,
             read_only: row.read_only,
+            scopes: row.grants.scopes,
+            domains: row.grants.domains,
+            allow_from: row.grants.allow_from,
             expires_at: row.expires_at.map(Timestamp),
             last_used_at: row.last_used_at.map(Timestamp),
+            last_used_from: row.last_used_from,
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
@@ -65,12 +80,41 @@ pub struct NewKey {
     pub read_only: bool,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// What narrows it besides.
+    pub grants: Grants,
 }
 
+/// A key that the caller reaches: one that is no wider than the key that calls.
 async fn reach(tx: &mut Tx, caller: &Caller, id: KeyId) -> Result<KeyRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
     caller.reach(&row.path)?;
-    Ok(row)
+    if is_within(caller, &row) { Ok(row) } else { Err(Error::NotFound) }
+}
+
+/// Whether a key can do nothing that the caller cannot.
+fn is_within(caller: &Caller, row: &KeyRow) -> bool {
+    let ends = caller.until.is_none_or(|own| row.expires_at.is_some_and(|at| at <= own));
+    ends && (row.read_only || !caller.read_only) && wider(&caller.grants, &row.grants).is_none()
+}
+
+/// What of the new grants goes beyond the own ones.
+fn wider(own: &Grants, new: &Grants) -> Option<&'static str> {
+    fn beyond<T>(own: Option<&Vec<T>>, new: Option<&Vec<T>>, covers: impl Fn(&T, &T) -> bool) -> bool {
+        match (own, new) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(own), Some(new)) => !new.iter().all(|narrow| own.iter().any(|wide| covers(wide, narrow))),
+        }
+    }
+    if beyond(own.scopes.as_ref(), new.scopes.as_ref(), Scope::covers) {
+        Some("/scopes")
+    } else if beyond(own.domains.as_ref(), new.domains.as_ref(), DomainId::eq) {
+        Some("/domains")
+    } else if beyond(own.allow_from.as_ref(), new.allow_from.as_ref(), Network::covers) {
+        Some("/allow_from")
+    } else {
+        None
+    }
 }
 
 fn check(name: &str) -> Result<()> {
@@ -94,6 +138,33 @@ fn check_end(control: &Control, caller: &Caller, end: Option<Timestamp>) -> Resu
     }
 }
 
+/// Refuses what is too much, and what the key that calls may not do itself.
+async fn check_grants(tx: &mut Tx, caller: &Caller, path: &str, grants: &Grants) -> Result<()> {
+    if let Some(pointer) = wider(&caller.grants, grants) {
+        return Err(Error::field(pointer, "wider_than_own", "goes beyond what the key that calls may do"));
+    }
+    let lengths = [
+        ("/scopes", grants.scopes.as_ref().map(Vec::len)),
+        ("/domains", grants.domains.as_ref().map(Vec::len)),
+        ("/allow_from", grants.allow_from.as_ref().map(Vec::len)),
+    ];
+    for (pointer, length) in lengths {
+        match length {
+            Some(0) => return Err(Error::field(pointer, "required", "must name something, or be null")),
+            Some(n) if n > bounds::KEY_SCOPES => return Err(Error::field(pointer, "too_many", "holds too many")),
+            _ => {}
+        }
+    }
+    for (index, domain) in grants.domains.iter().flatten().enumerate() {
+        let found = domains::find(tx, *domain).await?;
+        if !found.is_some_and(|row| row.path.starts_with(path) && caller.reach_domain(&row.path, row.id).is_ok()) {
+            let detail = "is none of the tenant's domains";
+            return Err(Error::field(&format!("/domains/{index}"), "unknown_domain", detail));
+        }
+    }
+    Ok(())
+}
+
 /// Creates a key; the text is answered once and kept nowhere.
 pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(Key, String, Revision)> {
     caller.may_administer()?;
@@ -101,6 +172,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(
     check_end(control, caller, new.expires_at)?;
     let mut change = control.begin(caller, "create_key").await?;
     let tenant = tenants::reach(change.tx(), caller, new.tenant.unwrap_or(caller.tenant)).await?;
+    check_grants(change.tx(), caller, &tenant.path, &new.grants).await?;
     let row = KeyRow {
         id: KeyId(change.new_id()),
         tenant: tenant.id,
@@ -108,8 +180,10 @@ pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(
         name: new.name,
         role: role_of(tenant.kind),
         read_only: new.read_only,
+        grants: new.grants,
         expires_at: new.expires_at.map(|at| at.0),
         last_used_at: None,
+        last_used_from: None,
         created_at: change.now(),
         revision: change.revision(),
     };
@@ -131,7 +205,9 @@ pub async fn get(control: &Control, caller: &Caller, id: KeyId) -> Result<Key> {
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Key>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, Key::from))
+    let paged = Paged::new(rows, page, |row| row.id.0, |row| is_within(caller, &row).then(|| Key::from(row)));
+    // A page may hold less than was asked for; where the next one begins does not depend on that.
+    Ok(Paged { items: paged.items.into_iter().flatten().collect(), next: paged.next })
 }
 
 /// Gives a key another name or expiry; its rights never change.

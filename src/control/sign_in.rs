@@ -200,10 +200,15 @@ impl SignIn {
         Ok(tx.commit().await?)
     }
 
-    /// Who a bearer token or API key stands for, as of now; `None` when for nobody.
+    /// Who a bearer token or API key stands for, as of now, whatever the address; `None` when for nobody.
     pub async fn recognise(&self, token: &str) -> Result<Option<Caller>> {
+        self.recognise_at(token, None).await
+    }
+
+    /// Who a bearer token or API key stands for, as of now, when it is sent from an address; `None` when for nobody.
+    pub async fn recognise_at(&self, token: &str, from: Option<IpAddr>) -> Result<Option<Caller>> {
         if token.starts_with(tokens::KEY_PREFIX) {
-            return self.by_key(token).await;
+            return self.by_key(token, from.map(|address| address.to_canonical())).await;
         }
         match self.tokens.check(token, self.control.clock.now()) {
             Some(claims) => self.by_claims(&claims).await,
@@ -219,22 +224,28 @@ impl SignIn {
         if stands { find_caller(&mut tx, &session, now).await } else { Ok(None) }
     }
 
-    async fn note_use(&self, key: KeyId, now: i64) -> Result<()> {
+    async fn note_use(&self, key: KeyId, now: i64, from: &str) -> Result<()> {
         let mut tx = self.control.db.write().await?;
-        keys::used(&mut tx, key, now).await?;
+        keys::used(&mut tx, key, now, from).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn by_key(&self, token: &str) -> Result<Option<Caller>> {
+    async fn by_key(&self, token: &str, from: Option<IpAddr>) -> Result<Option<Caller>> {
         let now = self.control.now_ms();
         let mut tx = self.control.db.read().await?;
         let row = keys::find_by_secret(&mut tx, &tokens::token_hash(token)).await?;
         let Some(row) = row.filter(|row| row.expires_at.is_none_or(|at| at > now)) else { return Ok(None) };
         drop(tx);
+        // A key that comes from elsewhere is no key.
+        let networks = row.grants.allow_from.as_ref();
+        if from.is_some_and(|from| networks.is_some_and(|networks| !networks.iter().any(|net| net.contains(from)))) {
+            return Ok(None);
+        }
+        let from = from.map(|from| from.to_string()).unwrap_or_default();
         // To the minute, so that a busy key does not write at every request.
         if row.last_used_at.is_none_or(|at| now - at > 60_000) {
             // A full disk must not keep a key from reading.
-            if let Err(error) = self.note_use(row.id, now).await {
+            if let Err(error) = self.note_use(row.id, now, &from).await {
                 tracing::warn!(%error, "a key's last use is not noted");
             }
         }
@@ -285,7 +296,7 @@ pub(super) async fn still(tx: &mut Tx, caller: &str, now: i64) -> Result<Option<
 /// Who a key stands for.
 fn by_row(row: keys::KeyRow) -> Caller {
     let caller = Caller::new(CallerId::Key(row.id), row.tenant, row.path, row.role);
-    Caller { read_only: row.read_only, until: row.expires_at, ..caller }
+    Caller { read_only: row.read_only, until: row.expires_at, grants: Arc::new(row.grants), ..caller }
 }
 
 async fn signing_key(control: &Control, seal: &Seal) -> Result<Vec<u8>> {

@@ -77,6 +77,7 @@ pub async fn create(
     password: NewPassword,
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
+    caller.may_make_lasting()?;
     let mut errors = password.check();
     if password.is_none() {
         errors.push(FieldError::new("/password", "required", "is required"));
@@ -134,6 +135,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
+    caller.may_make_lasting()?;
     let mut errors = password.check();
     let name = name.map(|name| parse_name(&name).map_err(|error| errors.push(error)).unwrap_or_default());
     if !errors.is_empty() {

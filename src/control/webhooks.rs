@@ -5,12 +5,12 @@
 
 use super::change::{check_unchanged, view};
 use super::passwords::check_name;
-use super::{Caller, CallerId, Control, Error, FieldError, Intent, PageRequest, Paged, Record, Result, tenants};
+use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
 use crate::auth::seal::Seal;
 use crate::db::Tx;
 use crate::db::webhooks::{self as rows, DeliveryRow, Progress, WebhookRow};
 use crate::model::ids::{DeliveryId, TenantId, WebhookId};
-use crate::model::{Revision, Role, Timestamp, bounds};
+use crate::model::{Revision, Timestamp, bounds};
 use crate::net::Outbound;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -226,6 +226,7 @@ pub async fn create(
     patch: WebhookPatch,
 ) -> Result<(Webhook, String, Revision)> {
     caller.may_administer()?;
+    caller.may_make_lasting()?;
     patch.check(outbound)?;
     let mut change = control.begin(caller, "create_webhook").await?;
     let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
@@ -287,6 +288,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(Webhook, Revision)> {
     caller.may_administer()?;
+    caller.may_make_lasting()?;
     patch.check(outbound)?;
     let mut change = control.begin(caller, "update_webhook").await?;
     let before = reach(change.tx(), caller, id).await?;
@@ -309,6 +311,7 @@ pub async fn rotate(
     id: WebhookId,
 ) -> Result<(Webhook, String, Revision)> {
     caller.may_administer()?;
+    caller.may_make_lasting()?;
     let mut change = control.begin(caller, "rotate_webhook_secret").await?;
     let before = reach(change.tx(), caller, id).await?;
     let (text, secret) = new_secret(seal, id)?;
@@ -332,15 +335,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: WebhookId, expected:
 
 /// Disables a webhook that cannot be delivered, as Facteur itself.
 pub(super) async fn disable(control: &Control, id: WebhookId, reason: &str) -> Result<()> {
-    let system = Caller {
-        id: CallerId::System,
-        tenant: TenantId(0),
-        path: String::new(),
-        role: Role::Operator,
-        read_only: false,
-        until: None,
-        intent: Intent::default(),
-    };
+    let system = Caller::system();
     let mut change = control.begin(&system, "disable_webhook").await?;
     let Some(before) = rows::find(change.tx(), id).await?.filter(|row| row.enabled) else { return Ok(()) };
     let mut after = before.clone();

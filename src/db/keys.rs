@@ -1,8 +1,19 @@
 //! Rows of `api_keys`: a hash of each key, never the key.
 
-use super::{Page, Result, Row, Tx};
-use crate::model::Role;
-use crate::model::ids::{KeyId, TenantId};
+use super::{Arg, DbError, Page, Result, Row, Tx};
+use crate::model::ids::{DomainId, KeyId, TenantId};
+use crate::model::{Network, Role, Scope};
+
+/// What narrows a key besides its role; none does not narrow it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// What it may be used for.
+    pub scopes: Option<Vec<Scope>>,
+    /// The domains it reaches, and nothing else.
+    pub domains: Option<Vec<DomainId>>,
+    /// The networks it may be used from.
+    pub allow_from: Option<Vec<Network>>,
+}
 
 /// An API key.
 #[derive(Debug, Clone)]
@@ -19,14 +30,31 @@ pub struct KeyRow {
     pub role: Role,
     /// True when it may only read.
     pub read_only: bool,
+    /// What it may do besides.
+    pub grants: Grants,
     /// Unix milliseconds; none never expires.
     pub expires_at: Option<i64>,
     /// Unix milliseconds.
     pub last_used_at: Option<i64>,
+    /// The address of the last use.
+    pub last_used_from: Option<String>,
     /// Unix milliseconds.
     pub created_at: i64,
     /// The revision that last wrote it.
     pub revision: i64,
+}
+
+/// A JSON list; none where the text is empty.
+fn granted<T: serde::de::DeserializeOwned>(row: &Row, column: usize) -> Result<Option<Vec<T>>> {
+    let text: String = row.get(column)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(&text).map(Some).map_err(|error| DbError::Damaged(error.to_string()))
+}
+
+fn text_of<T: serde::Serialize>(list: Option<&Vec<T>>) -> Arg {
+    list.and_then(|list| serde_json::to_string(list).ok()).unwrap_or_default().into()
 }
 
 fn read(row: &Row) -> Result<KeyRow> {
@@ -37,8 +65,10 @@ fn read(row: &Row) -> Result<KeyRow> {
         name: row.get(3)?,
         role: row.parse(4)?,
         read_only: row.get::<i64>(5)? != 0,
+        grants: Grants { scopes: granted(row, 10)?, domains: granted(row, 11)?, allow_from: granted(row, 12)? },
         expires_at: row.get(6)?,
         last_used_at: row.get(7)?,
+        last_used_from: Some(row.get::<String>(13)?).filter(|from| !from.is_empty()),
         created_at: row.get(8)?,
         revision: row.get(9)?,
     })
@@ -46,21 +76,21 @@ fn read(row: &Row) -> Result<KeyRow> {
 
 /// A key by its id.
 pub async fn find(tx: &mut Tx, id: KeyId) -> Result<Option<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
          FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A key by the SHA-256 of its text.
 pub async fn find_by_secret(tx: &mut Tx, secret_hash: &[u8]) -> Result<Option<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
          FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.secret_hash = $1";
     tx.one(SQL, &[secret_hash.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Keys of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision \
+    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
          FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND k.id > $3 ORDER BY k.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -69,8 +99,8 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<KeyRow>> {
 
 /// Adds a key.
 pub async fn insert(tx: &mut Tx, key: &KeyRow, secret_hash: &[u8]) -> Result<()> {
-    const SQL: &str = "INSERT INTO api_keys (id, tenant_id, name, role, read_only, secret_hash, expires_at, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    const SQL: &str = "INSERT INTO api_keys (id, tenant_id, name, role, read_only, secret_hash, expires_at, created_at, revision, scopes, domains, allow_from) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let args = [
         key.id.0.into(),
         key.tenant.0.into(),
@@ -81,6 +111,9 @@ pub async fn insert(tx: &mut Tx, key: &KeyRow, secret_hash: &[u8]) -> Result<()>
         key.expires_at.into(),
         key.created_at.into(),
         key.revision.into(),
+        text_of(key.grants.scopes.as_ref()),
+        text_of(key.grants.domains.as_ref()),
+        text_of(key.grants.allow_from.as_ref()),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
@@ -92,9 +125,10 @@ pub async fn update(tx: &mut Tx, key: &KeyRow) -> Result<()> {
     tx.execute(SQL, &args).await.map(drop)
 }
 
-/// Notes when it was used.
-pub async fn used(tx: &mut Tx, id: KeyId, at: i64) -> Result<()> {
-    tx.execute("UPDATE api_keys SET last_used_at = $2 WHERE id = $1", &[id.0.into(), at.into()]).await.map(drop)
+/// Notes when it was used, and from where.
+pub async fn used(tx: &mut Tx, id: KeyId, at: i64, from: &str) -> Result<()> {
+    const SQL: &str = "UPDATE api_keys SET last_used_at = $2, last_used_from = $3 WHERE id = $1";
+    tx.execute(SQL, &[id.0.into(), at.into(), from.into()]).await.map(drop)
 }
 
 /// Removes it.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (12, include_str!("../../migrations/control/0012_webhooks.sql")),
     (20, include_str!("../../migrations/control/0020_plans.sql")),
     (21, include_str!("../../migrations/control/0021_addresses.sql")),
+    (30, include_str!("../../migrations/control/0030_key_scopes.sql")),
     (50, include_str!("../../migrations/control/0050_bulk_jobs.sql")),
     (51, include_str!("../../migrations/control/0051_scheduled_changes.sql")),
 ];

@@ -194,6 +194,8 @@ pub const HTTP_BODY_OCTETS: usize = 1024 * 1024;
 pub const HTTP_CONNECTIONS: usize = 2000;
 /// Networks of one `allow_from`: each login looks at all of them.
 pub const NETWORKS: usize = 100;
+/// Scopes, and domains, of one key: each request looks at all of them.
+pub const KEY_SCOPES: usize = 100;
 /// Items of a page.
 pub const PAGE_ITEMS: usize = 1000;
 /// Items of a page when the caller names no limit.

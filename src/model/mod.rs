@@ -16,6 +16,7 @@ pub mod network;
 pub mod quota;
 pub mod reverse_path;
 pub mod revision;
+pub mod scope;
 pub mod timestamp;
 pub mod uid_set;
 
@@ -33,5 +34,6 @@ pub use network::Network;
 pub use quota::{Quota, Usage};
 pub use reverse_path::ReversePath;
 pub use revision::{Revision, Touch};
+pub use scope::{Resource, Scope};
 pub use timestamp::Timestamp;
 pub use uid_set::UidSet;

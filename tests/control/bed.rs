@@ -126,7 +126,7 @@ impl Bed {
 
     /// A caller by a new key.
     pub async fn key(&self, maker: &Caller, tenant: Option<TenantId>, read_only: bool) -> Caller {
-        let new = NewKey { name: "test".into(), tenant, read_only, expires_at: None };
+        let new = NewKey { name: "test".into(), tenant, read_only, expires_at: None, grants: Default::default() };
         let (_, text, _) = keys::create(&self.control, maker, new).await.unwrap();
         self.sign_in.recognise(&text).await.unwrap().unwrap()
     }

@@ -63,7 +63,8 @@ pub async fn no_revision_holds_a_secret(bed: Bed) {
     let (mailbox, _) = mailboxes::create(control, &bed.operator, new).await.unwrap();
     let patch = MailboxPatch { password: clear(canary), ..MailboxPatch::default() };
     mailboxes::update(control, &bed.operator, mailbox.id, patch, None).await.unwrap();
-    let new = NewKey { name: "panel".into(), tenant: None, read_only: false, expires_at: None };
+    let new =
+        NewKey { name: "panel".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     let (key, text, _) = keys::create(control, &bed.operator, new).await.unwrap();
     keys::delete(control, &bed.operator, key.id, None).await.unwrap();
     mailboxes::delete(control, &bed.operator, mailbox.id, None).await.unwrap();

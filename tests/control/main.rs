@@ -10,6 +10,7 @@ mod log;
 mod logging_in;
 mod objects;
 mod plans;
+mod scopes;
 mod sessions;
 mod signing_in;
 mod start;
@@ -93,6 +94,12 @@ on_both! {
         a_new_pool_holds_back_what_grows
         the_largest_quotas_sum_up
         a_plan_is_chosen_above_and_sold_between
+    }
+    scopes {
+        a_key_is_for_what_its_scopes_say
+        a_key_for_a_domain_reaches_that_alone
+        a_key_is_good_where_it_says
+        a_narrow_key_sees_and_makes_nothing_wider
     }
     sessions {
         sessions_are_known_while_they_last

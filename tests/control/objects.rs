@@ -159,7 +159,8 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
         aliases::create(control, &bed.operator, address("b@etag.example"), targets, Default::default()).await.unwrap();
     let (tenant, caller) = bed.tenant(&bed.operator, TenantKind::Customer, "c").await;
     let (user, _) = users::create(control, &caller, None, "u", crate::bed::clear(crate::bed::PASSWORD)).await.unwrap();
-    let new = keys::NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None };
+    let new =
+        keys::NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     let (key, _, _) = keys::create(control, &caller, new).await.unwrap();
     let by = &bed.operator;
     let stale = |error: Option<Error>| assert!(matches!(error, Some(Error::Stale)), "{error:?}");

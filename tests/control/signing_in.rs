@@ -165,7 +165,13 @@ pub async fn a_sign_in_that_races_with_a_new_password_does_not_last(bed: Bed) {
 
 pub async fn keys_end_when_they_say_and_are_no_wider_than_their_maker(bed: Bed) {
     let control = &bed.control;
-    let new = |expires_at| NewKey { name: "panel".into(), tenant: None, read_only: false, expires_at };
+    let new = |expires_at| NewKey {
+        name: "panel".into(),
+        tenant: None,
+        read_only: false,
+        expires_at,
+        grants: Default::default(),
+    };
     invalid(keys::create(control, &bed.operator, new(Some(Timestamp(START)))).await, "past");
     let (key, text, _) = keys::create(control, &bed.operator, new(Some(Timestamp(START + 1000)))).await.unwrap();
     assert_eq!(bed.sign_in.recognise(&text).await.unwrap().unwrap().id, CallerId::Key(key.id));
@@ -197,6 +203,7 @@ pub async fn an_expiring_key_makes_no_key_that_outlasts_it(bed: Bed) {
         tenant: None,
         read_only: false,
         expires_at: expires_at.map(Timestamp),
+        grants: Default::default(),
     };
     let end = START + 60_000;
     let (own, text, _) = keys::create(control, &bed.operator, new(Some(end))).await.unwrap();
@@ -212,8 +219,8 @@ pub async fn an_expiring_key_makes_no_key_that_outlasts_it(bed: Bed) {
     keys::create(control, &caller, new(Some(end))).await.unwrap();
     let sooner = Some(Some(Timestamp(end - 1)));
     keys::update(control, &caller, own.id, Some("renamed".into()), sooner, None).await.unwrap();
-    // A new name alone says nothing about the end.
-    keys::update(control, &caller, lasting.id, Some("renamed".into()), None, None).await.unwrap();
+    // One that lasts longer is not there for it.
+    not_found(keys::update(control, &caller, lasting.id, Some("renamed".into()), None, None).await);
 }
 
 pub async fn a_suspended_mailboxs_owner_does_not_sign_in(bed: Bed) {

@@ -68,7 +68,8 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         .await
         .unwrap();
     let (user, _) = users::create(control, &owner, None, "owner", clear(PASSWORD)).await.unwrap();
-    let new_key = NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None };
+    let new_key =
+        NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     let (key, _, _) = keys::create(control, &owner, new_key.clone()).await.unwrap();
     let (of_mailbox, of_domain) = (Suspended::Mailbox(mailbox.id), Suspended::Domain(domain.id));
     let stop = || NewSuspension { scope: SuspensionScope::Login, reason: "x".into(), until: None };
@@ -200,7 +201,7 @@ pub async fn a_mailboxs_owner_reaches_it_alone(bed: Bed) {
     not_allowed(mailboxes::list(control, &me, None, None, ALL).await);
     not_allowed(users::list(control, &me, ALL).await);
     not_allowed(revisions::list(control, &me, None, None, 10).await);
-    let key = NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None };
+    let key = NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &me, key).await);
 }
 
@@ -218,7 +219,8 @@ pub async fn a_key_that_may_only_read_changes_nothing(bed: Bed) {
     not_allowed(protocols::patch_domain(control, &reader, domain.id, pop3(ProtocolState::Disabled), None).await);
     not_allowed(protocols::patch_mailbox(control, &reader, mailbox.id, pop3(ProtocolState::Disabled), None).await);
     not_allowed(users::create(control, &reader, None, "x", clear(PASSWORD)).await);
-    let key = NewKey { name: "wider".into(), tenant: None, read_only: false, expires_at: None };
+    let key =
+        NewKey { name: "wider".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &reader, key).await);
     assert_eq!(revisions::newest(control).await.unwrap(), before);
 }

@@ -182,7 +182,7 @@ async fn levels_of(tx: &mut Tx, rows: &[MailboxRow]) -> Result<HashMap<TenantId,
 /// A mailbox that the caller reaches, as its administrator or its owner.
 pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: MailboxId) -> Result<MailboxRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
-    caller.reach_mailbox(&row.path, id)?;
+    caller.reach_mailbox(&row.path, row.domain, id)?;
     Ok(row)
 }
 
@@ -197,7 +197,8 @@ fn check_end(at: Option<Timestamp>, now: i64) -> Option<FieldError> {
 
 /// The domain of an address, which the caller must reach.
 pub(super) async fn domain_of(tx: &mut Tx, caller: &Caller, address: &EmailAddress) -> Result<domain_rows::DomainRow> {
-    let row = domain_rows::find_by_name(tx, address.domain()).await?.filter(|row| caller.reach(&row.path).is_ok());
+    let row = domain_rows::find_by_name(tx, address.domain()).await?;
+    let row = row.filter(|row| caller.reach_domain(&row.path, row.id).is_ok());
     // Whether another tenant has the domain is not ours to tell.
     let row = row.ok_or_else(|| {
         Error::field("/address", "unknown_domain", "its domain is none of yours: create the domain first")
@@ -285,7 +286,7 @@ pub async fn get(control: &Control, caller: &Caller, id: MailboxId) -> Result<Ma
 pub async fn get_by_address(control: &Control, caller: &Caller, address: &EmailAddress) -> Result<Mailbox> {
     let mut tx = control.db.read().await?;
     let row = rows::find_by_key(&mut tx, address.key()).await?.ok_or(Error::NotFound)?;
-    caller.reach_mailbox(&row.path, row.id)?;
+    caller.reach_mailbox(&row.path, row.domain, row.id)?;
     view_of(&mut tx, &row).await
 }
 
