@@ -89,6 +89,8 @@ impl BodyFolder {
             }
         }
         sync_folder(&root)?;
+        // Its own name is on disk before anything below it is promised to be.
+        sync_folder(data_dir)?;
         Ok(Self { root })
     }
 

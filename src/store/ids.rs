@@ -17,6 +17,8 @@ pub(super) struct Ids {
     message: Range<i64>,
     body: Range<i64>,
     uid_validity: i64,
+    /// A block was taken in the transaction that is under way.
+    taken: bool,
 }
 
 /// How many numbers of each kind a batch may need.
@@ -30,9 +32,10 @@ pub(super) struct IdNeeds {
 impl Ids {
     /// Makes sure that there are enough numbers for a batch.
     pub async fn reserve(&mut self, tx: &mut Tx, needs: IdNeeds, now: i64) -> TxResult<()> {
-        top_up(tx, "folder", &mut self.folder, needs.folders).await?;
-        top_up(tx, "message", &mut self.message, needs.messages).await?;
-        top_up(tx, "body", &mut self.body, needs.bodies).await?;
+        self.taken = false;
+        self.taken |= top_up(tx, "folder", &mut self.folder, needs.folders).await?;
+        self.taken |= top_up(tx, "message", &mut self.message, needs.messages).await?;
+        self.taken |= top_up(tx, "body", &mut self.body, needs.bodies).await?;
         if needs.folders > 0 {
             // RFC 9051 §2.3.1.1: a folder made again under its old name must get a greater UIDVALIDITY;
             // the clock alone could go back.
@@ -46,6 +49,13 @@ impl Ids {
             self.uid_validity = first(&rows)?;
         }
         Ok(())
+    }
+
+    /// The transaction is undone, and with it what it reserved.
+    pub fn undone(&mut self) {
+        if self.taken {
+            *self = Self::default();
+        }
     }
 
     /// The number of a new folder.
@@ -74,13 +84,13 @@ fn first(rows: &[super::tx::Columns]) -> TxResult<i64> {
     rows.first().ok_or_else(missing)?.int(0).map_err(|_| missing())
 }
 
-async fn top_up(tx: &mut Tx, name: &'static str, block: &mut Range<i64>, need: i64) -> TxResult<()> {
+async fn top_up(tx: &mut Tx, name: &'static str, block: &mut Range<i64>, need: i64) -> TxResult<bool> {
     if block.end - block.start >= need {
-        return Ok(());
+        return Ok(false);
     }
     let size = need.max(BLOCK);
     let sql = "UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value";
     let end = first(&tx.query(sql, &[size.into(), name.into()]).await?)?;
     *block = end - size..end;
-    Ok(())
+    Ok(true)
 }

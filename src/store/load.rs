@@ -184,6 +184,20 @@ pub(super) async fn read_state(
             return Ok(Ok(state));
         }
     }
+    let state = from_snapshot(tx, folder, uid_validity, modseq).await?;
+    if state.is_err() && tx.is_shared() {
+        // Snapshot and log are two reads: another node may have put records into a newer snapshot in between.
+        return from_snapshot(tx, folder, uid_validity, modseq).await;
+    }
+    Ok(state)
+}
+
+async fn from_snapshot(
+    tx: &mut Tx,
+    folder: FolderId,
+    uid_validity: u32,
+    modseq: u64,
+) -> TxResult<Result<Arc<FolderState>>> {
     let rows = tx.query("SELECT data FROM folder_snapshots WHERE folder_id = $1", &[folder.0.into()]).await?;
     let start = match rows.first() {
         None => Ok(FolderState::empty(uid_validity, FIRST_MODSEQ)),

@@ -1,7 +1,8 @@
 //! What other nodes on the same PostgreSQL have changed: their commits name the folders, and
 //! those among them that are open here are brought up to date.
 //!
-//! A message may be lost with its connection, so after each loss all open folders are looked at.
+//! A message may be lost with its connection, so after each loss all open folders are looked at, and every
+//! few seconds in any case: a connection that is cut without a word says nothing more.
 //! Invariant: this only hastens; what a write of this node needs it reads under its own lock.
 
 use super::batch::Batch;
@@ -18,6 +19,8 @@ use std::time::Duration;
 const CHANNEL: &str = "facteur_store";
 /// Folders named in one message: PostgreSQL takes 8000 octets, an id has at most 20.
 const FOLDERS_PER_MESSAGE: usize = 300;
+/// Without news, how long until the connection is tried and all open folders are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait before listening again after a loss.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,30 +56,44 @@ async fn listen(shared: &Weak<Shared>, pool: &sqlx::PgPool) -> std::result::Resu
         None => return Ok(()),
     };
     // What happened while nobody listened.
-    refresh(shared, |open| open).await;
+    let mut all_of_them = refresh(shared, |open| open).await;
     loop {
+        // What could not be brought up to date is tried again, with the rest.
+        if all_of_them.is_err() {
+            return Ok(());
+        }
         let heard = tokio::select! {
-            heard = listener.try_recv() => heard?,
+            heard = tokio::time::timeout(LOOK_EVERY, listener.try_recv()) => heard,
             _ = ended.wait_for(|ended| *ended) => return Ok(()),
         };
-        let Some(message) = heard else { return Ok(()) };
+        let Ok(heard) = heard else {
+            let answer = tokio::time::timeout(LOOK_EVERY, sqlx::query("SELECT 1").execute(&mut listener)).await;
+            answer.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            all_of_them = refresh(shared, |open| open).await;
+            continue;
+        };
+        let Some(message) = heard? else { return Ok(()) };
         let mut words = message.payload().split(' ');
         let own = shared.upgrade().is_some_and(|shared| words.next() == Some(&format!("{:x}", shared.node)));
         if !own {
             let named: BTreeSet<FolderId> = words.filter_map(|word| word.parse().ok()).map(FolderId).collect();
-            refresh(shared, |open| open.into_iter().filter(|id| named.contains(id)).collect()).await;
+            all_of_them = refresh(shared, |open| open.into_iter().filter(|id| named.contains(id)).collect()).await;
         }
     }
 }
 
-async fn refresh(shared: &Weak<Shared>, choose: impl FnOnce(Vec<FolderId>) -> Vec<FolderId>) {
-    let Some(shared) = shared.upgrade() else { return };
+/// Brings some of the open folders up to date.
+async fn refresh(shared: &Weak<Shared>, choose: impl FnOnce(Vec<FolderId>) -> Vec<FolderId>) -> Result<()> {
+    let Some(shared) = shared.upgrade() else { return Ok(()) };
     let folders = choose(shared.open.loaded());
-    if !folders.is_empty()
-        && let Err(error) = submit(&shared, Refresh { folders }).await
-    {
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let refreshed = submit(&shared, Refresh { folders }).await;
+    if let Err(error) = &refreshed {
         tracing::warn!(%error, "open folders could not be brought up to date");
     }
+    refreshed
 }
 
 /// Brings open folders up to date; loading them does it.

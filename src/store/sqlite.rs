@@ -18,7 +18,7 @@ use std::sync::{Arc, mpsc};
 const READERS: usize = 4;
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
-/// Reads that wait for a thread; past it the caller waits, too.
+/// Reads that wait for a thread; what comes beyond is told to try again.
 const READ_QUEUE: usize = 1024;
 
 /// Opens the file and sets what durability and speed need.

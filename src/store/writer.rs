@@ -251,6 +251,9 @@ impl Writer {
                 after.claimed.iter().for_each(|claim| claim.keep());
                 return Err(error.into());
             }
+        } else {
+            // Nothing is committed, so other nodes, and this one after a restart, are given the same numbers again.
+            batch.ids.undone();
         }
         let Batch { heads, states, changes, gone, .. } = batch;
         let open = |(id, state): (FolderId, Result<Arc<FolderState>>)| {

@@ -78,6 +78,7 @@ on_both! {
     }
     restart {
         a_restart_finds_the_same_folder
+        a_refused_write_keeps_no_numbers
         a_long_log_becomes_a_snapshot
         a_start_removes_files_that_no_row_names
     }

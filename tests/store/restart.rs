@@ -1,6 +1,6 @@
 //! What a restart finds: everything, from snapshot and log, with numbers that go on.
 
-use crate::bed::{Bed, mailbox, noise, set};
+use crate::bed::{Bed, NO_QUOTA, delivery, mailbox, noise, set};
 use facteur::model::Flags;
 use facteur::store::{FlagChange, FlagMode};
 
@@ -58,4 +58,26 @@ pub async fn a_start_removes_files_that_no_row_names(mut bed: Bed) {
     }
     let row = bed.rows(mailbox(1), "INBOX").await[0];
     assert_eq!(bed.read(&row).await.unwrap(), noise(1, 90_000));
+}
+
+/// Numbers that were set aside by a write which was refused are not handed out twice.
+pub async fn a_refused_write_keeps_no_numbers(mut bed: Bed) {
+    let inbox = bed.folder(mailbox(1), "INBOX").await.id;
+    bed.append(mailbox(1), inbox, b"first").await.unwrap();
+    for round in 0..3 {
+        bed.reopen().await;
+        // The first write after a start takes a block of numbers, and is refused.
+        let taken = "INBOX".parse().unwrap();
+        let refused = bed.store.create_folder(mailbox(1), &taken, None).await;
+        assert!(matches!(refused, Err(facteur::store::StoreError::FolderExists)), "{refused:?}");
+        let none = facteur::model::Quota { bytes: Some(0), messages: None };
+        let late = bed.stage(b"late").await;
+        bed.store.deliver(late.clone(), vec![delivery(1, none)]).await.unwrap_err();
+        let name = format!("made {round}").parse().unwrap();
+        bed.store.create_folder(mailbox(1), &name, None).await.unwrap();
+        bed.store.deliver(late, vec![delivery(1, NO_QUOTA)]).await.unwrap();
+    }
+    let names = bed.store.folders(mailbox(1)).await.unwrap();
+    assert_eq!(names.iter().filter(|folder| folder.name.as_str().starts_with("made")).count(), 3);
+    assert_eq!(bed.rows(mailbox(1), "INBOX").await.len(), 4);
 }

@@ -2,15 +2,16 @@
 
 use super::command::Transfer;
 use super::peer::{Account, Peer};
-use super::reply::{Answer, Reply};
+use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::view::Selected;
+use crate::model::UidSet;
 use crate::store::{Copied, FolderInfo, Target};
 
 /// COPY, UID COPY.
 pub(super) async fn copy(peer: &mut Peer, account: &Account, selected: &mut Selected, command: &Transfer) -> Answer {
     let uids = selected.resolve(&command.set, command.uid)?;
-    if selected.view.has_ghost_in(&uids) {
+    if some_are_gone(peer, selected, &uids).await? {
         return gone(peer, selected).await;
     }
     let target = account.target(peer, &command.mailbox).await?;
@@ -36,7 +37,7 @@ pub(super) async fn move_messages(
         return Ok(Reply::no("The folder was opened with EXAMINE"));
     }
     let uids = selected.resolve(&command.set, command.uid)?;
-    if selected.view.has_ghost_in(&uids) {
+    if some_are_gone(peer, selected, &uids).await? {
         return gone(peer, selected).await;
     }
     let target = account.target(peer, &command.mailbox).await?;
@@ -51,6 +52,12 @@ pub(super) async fn move_messages(
     // RFC 7162 §3.2.8: a QRESYNC client takes its MODSEQ from the tagged OK.
     let told = peer.enabled.qresync && !moved.source.is_empty();
     Ok(if told { reply.with(format!("HIGHESTMODSEQ {}", selected.view.seen.highest_modseq)) } else { reply })
+}
+
+/// Whether some of the messages are expunged, be the client told of it or not.
+async fn some_are_gone(peer: &mut Peer, selected: &mut Selected, uids: &UidSet) -> Result<bool, Stop> {
+    sync(peer, selected, Expunges::Hold, None).await?;
+    Ok(selected.view.has_ghost_in(uids))
 }
 
 /// RFC 4314 §4: flags that may not be set in the target are left behind.

@@ -337,11 +337,17 @@ impl Session {
 
     /// Answers a command that needs a selected folder.
     async fn in_folder(&mut self, tag: &str, account: &Arc<Account>, command: Command) -> Answer {
-        let reply = self.in_selected(tag, account, command).await?;
-        Ok(match self.state.selected() {
+        // A refusal ends a command that may have told changes as well.
+        let (reply, stopped) = match self.in_selected(tag, account, command).await {
+            Ok(reply) => (reply, false),
+            Err(Stop::Reply(reply)) => (reply, true),
+            Err(stop) => return Err(stop),
+        };
+        let reply = match self.state.selected() {
             Some(selected) => hold_back(&mut self.peer, &selected.view, reply),
             None => reply,
-        })
+        };
+        if stopped { Err(Stop::Reply(reply)) } else { Ok(reply) }
     }
 
     async fn in_selected(&mut self, tag: &str, account: &Arc<Account>, command: Command) -> Answer {

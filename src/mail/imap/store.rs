@@ -37,11 +37,12 @@ pub(super) async fn store(peer: &mut Peer, account: &Account, selected: &mut Sel
     let (change, changed) = set(peer, account, selected, change, allowed).await?;
     let flags = change.flags;
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
-    let ghosts = selected.view.has_ghost_in(&uids);
     // The own change is told below, in the way that was asked for. What others did is told only now, as the
     // outcome of both: a client takes flags that come during a .SILENT for the last word (RFC 9051 §6.4.6).
     let own = changed.modseq.map(|modseq| Own { modseq, mode: change.mode, flags });
     sync(peer, selected, Expunges::Hold, own).await?;
+    // Only now is it known which of them went meanwhile (RFC 2180 §4.2).
+    let ghosts = selected.view.has_ghost_in(&uids);
     tell(peer, selected, command, &uids, changed.modseq).await?;
     let reply = outcome(selected, command, &changed.modified, ghosts);
     sync(peer, selected, expunges, own).await?;
