@@ -69,6 +69,9 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "create_mailbox_scheduled_change" | "create_domain_scheduled_change" => {
             json!({"protocols": {"pop3": {"state": "enabled"}}, "until": "2099-12-31T00:00:00Z"})
         }
+        "create_app_password" => {
+            json!({"name": "phone", "protocols": ["imap", "submission"], "expires_at": "2099-12-31T00:00:00Z"})
+        }
         "create_webhook" => {
             json!({"url": "https://panel.example.org/facteur", "description": "panel", "events": ["*_mailbox", "update_domain"]})
         }
@@ -91,6 +94,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("mailboxes"), _) | (None, "object") => id("mbx"),
         (Some("aliases"), _) => id("als"),
         (Some("suspensions"), _) => id("sus"),
+        (Some("app-passwords"), _) => id("apw"),
         (Some("sessions"), _) => id("ses"),
         (Some("webhooks"), _) => id("whk"),
         (Some("jobs"), _) => id("job"),

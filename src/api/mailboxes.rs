@@ -59,6 +59,9 @@ pub struct CreateMailbox {
     #[serde(default = "both")]
     #[schema(example = "both")]
     mode: MailboxMode,
+    /// True when mail protocols take app passwords alone, and the mailbox's own password opens the API.
+    #[serde(default)]
+    app_passwords_only: bool,
     /// When it ends: from then on nobody signs in and no mail is taken.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -74,6 +77,7 @@ impl From<CreateMailbox> for NewMailbox {
             quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
             protocols: body.protocols.into(),
             mode: body.mode,
+            app_passwords_only: body.app_passwords_only,
             expires_at: body.expires_at,
         }
     }
@@ -107,6 +111,8 @@ pub struct UpdateMailbox {
     leave_alias: bool,
     /// What it is for.
     mode: Option<MailboxMode>,
+    /// True when mail protocols take app passwords alone: sessions by the mailbox's own password end.
+    app_passwords_only: Option<bool>,
     /// When it ends; `null` never.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -321,6 +327,7 @@ pub(super) async fn update(
         quota_messages: body.quota.messages,
         leave_alias: body.leave_alias,
         mode: body.mode,
+        app_passwords_only: body.app_passwords_only,
         expires_at: body.expires_at,
     };
     let (mailbox, revision) = mailboxes::update(&state.control, &caller, id, patch, expected.as_deref()).await?;

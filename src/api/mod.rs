@@ -4,6 +4,7 @@
 //! every operation is declared to the [`gate`] with its resource, except the few that say why they need none.
 
 mod aliases;
+mod app_passwords;
 mod batch;
 mod bulk_jobs;
 mod caller;
@@ -126,6 +127,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Protocols, routes!(protocols::of_mailbox, protocols::patch_mailbox))
         .of(R::Suspensions, routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
         .of(R::Suspensions, routes!(suspensions::lift_mailbox))
+        .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
+        .of(R::Mailboxes, routes!(app_passwords::delete))
         .of(R::Mailboxes, routes!(batch::mailboxes))
         .of(R::Aliases, routes!(batch::aliases))
         .of(R::Domains, routes!(batch::domains))

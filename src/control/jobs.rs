@@ -3,7 +3,7 @@
 //! It says what; `app` does it with the store.
 
 use super::{Control, Result};
-use crate::db::{Page, api_sessions, mailboxes, purges, webhooks};
+use crate::db::{Page, api_sessions, app_passwords, mailboxes, purges, webhooks};
 use crate::model::bounds;
 use crate::model::ids::MailboxId;
 
@@ -31,15 +31,19 @@ pub async fn with_expiry(control: &Control, after: MailboxId) -> Result<Vec<Mail
     Ok(mailboxes::with_expiry(&mut tx, Page { after: after.0, limit: 500 }).await?)
 }
 
-/// Does what was to happen by now: mailboxes end, and deleted ones go for good.
+/// Does what was to happen by now: mailboxes and app passwords end, and deleted mailboxes go for good.
 pub async fn due(control: &Control) -> Result<()> {
     let mut tx = control.db.read().await?;
     let now = control.now_ms();
     let ending = mailboxes::ending(&mut tx, now, DUE_BATCH).await?;
+    let expired = app_passwords::expiring(&mut tx, now, DUE_BATCH).await?;
     let gone = mailboxes::to_purge(&mut tx, now, DUE_BATCH).await?;
     drop(tx);
     for id in ending {
         done_already(super::mailboxes::end(control, id).await)?;
+    }
+    for (mailbox, id) in expired {
+        done_already(super::app_passwords::expire(control, mailbox, id).await)?;
     }
     for id in gone {
         done_already(super::mailboxes::purge(control, id).await)?;

@@ -6,6 +6,7 @@
 //! only what lies at or below its tenant; everything else is [`Error::NotFound`].
 
 pub mod aliases;
+pub mod app_passwords;
 pub mod bootstrap;
 pub mod bulk_jobs;
 mod caller;

@@ -24,7 +24,9 @@ pub enum Opposite {
 /// The opposite of an action on an object, or why there is none.
 pub fn opposite(action: &str, object: &str) -> Result<Opposite, &'static str> {
     let reason = match action {
-        "delete_key" | "delete_webhook" => Some("its secret was kept nowhere: create a new one"),
+        "delete_key" | "delete_webhook" | "delete_app_password" => {
+            Some("its secret was kept nowhere: create a new one")
+        }
         "delete_user" => Some("the user's password was kept nowhere: create the user anew"),
         _ => None,
     };
@@ -121,7 +123,7 @@ mod tests {
         assert_eq!(opposite("delete_domain", "dom_1"), Ok(Opposite::Create(named("create_domain"))));
         assert_eq!(opposite("create_suspension", "dom_1"), Ok(Opposite::Delete(named("delete_domain_suspension"))));
         assert_eq!(opposite("delete_suspension", "mbx_1"), Ok(Opposite::Create(named("create_mailbox_suspension"))));
-        for action in ["delete_key", "delete_user", "delete_webhook", "bootstrap", ""] {
+        for action in ["delete_key", "delete_app_password", "delete_user", "delete_webhook", "bootstrap", ""] {
             assert!(opposite(action, "x").is_err(), "{action}");
         }
     }

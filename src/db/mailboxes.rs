@@ -42,6 +42,8 @@ pub struct MailboxRow {
     pub created_at: i64,
     /// The revision that last wrote it.
     pub revision: i64,
+    /// Whether its own password opens the API alone.
+    pub app_passwords_only: bool,
 }
 
 fn read(row: &Row) -> Result<MailboxRow> {
@@ -64,6 +66,7 @@ fn read(row: &Row) -> Result<MailboxRow> {
         purge_at: row.get(20)?,
         created_at: row.get(21)?,
         revision: row.get(22)?,
+        app_passwords_only: row.get::<i64>(23)? != 0,
     })
 }
 
@@ -74,7 +77,7 @@ fn limit(value: Option<u64>) -> super::Arg {
 /// A mailbox by id.
 pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
@@ -82,7 +85,7 @@ pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
 /// A mailbox by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1";
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
@@ -90,7 +93,7 @@ pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
 /// Mailboxes of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -100,7 +103,7 @@ pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>
 /// Mailboxes of one domain, by id.
 pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
          WHERE m.domain_id = $1 AND m.deleted_at IS NULL AND m.id > $2 ORDER BY m.id LIMIT $3";
     tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
@@ -119,8 +122,8 @@ fn life_args(mailbox: &MailboxRow) -> [super::Arg; 5] {
 /// Adds a mailbox (its address is taken in `addresses`).
 pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "INSERT INTO mailboxes (id, domain_id, tenant_id, address, address_key, name, password_hash, password_epoch, quota_bytes, quota_messages, \
-         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, mode, expires_at, expired, deleted_at, purge_at, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
+         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, mode, expires_at, expired, deleted_at, purge_at, created_at, revision, app_passwords_only) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -135,7 +138,7 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     ];
     args.extend(protocol_args(&mailbox.protocols));
     args.extend(life_args(mailbox));
-    args.extend([mailbox.created_at.into(), mailbox.revision.into()]);
+    args.extend([mailbox.created_at.into(), mailbox.revision.into(), mailbox.app_passwords_only.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
 
@@ -144,7 +147,7 @@ pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "UPDATE mailboxes SET domain_id = $2, tenant_id = $3, address = $4, address_key = $5, name = $6, password_hash = $7, \
          password_epoch = $8, quota_bytes = $9, quota_messages = $10, imap = $11, pop3 = $12, submission = $13, pop3_on_delete = $14, \
          pop3_expire_days = $15, restrictions = $16, mode = $17, expires_at = $18, expired = $19, \
-         deleted_at = $20, purge_at = $21, revision = $22 WHERE id = $1";
+         deleted_at = $20, purge_at = $21, revision = $22, app_passwords_only = $23 WHERE id = $1";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -159,7 +162,7 @@ pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     ];
     args.extend(protocol_args(&mailbox.protocols));
     args.extend(life_args(mailbox));
-    args.push(mailbox.revision.into());
+    args.extend([mailbox.revision.into(), mailbox.app_passwords_only.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
 
@@ -184,7 +187,7 @@ pub async fn with_expiry(tx: &mut Tx, page: Page) -> Result<Vec<MailboxId>> {
 /// Deleted mailboxes that can be restored, of tenants at and below a path, by id.
 pub async fn list_deleted(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
     const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision \
+         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
          FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NOT NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];

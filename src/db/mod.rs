@@ -7,6 +7,7 @@
 pub mod addresses;
 pub mod aliases;
 pub mod api_sessions;
+pub mod app_passwords;
 pub mod bulk_jobs;
 pub mod counts;
 pub mod domains;

@@ -173,12 +173,13 @@ async fn apply(
         !own
     });
     for (mailbox, sessions) in concerned(inner, touches) {
+        let at = inner.clock.now_ms();
         let now = inner.mailbox(mailbox).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
             if let Some(now) = &now {
                 session.stands_below(&now.above);
             }
-            match verdict(session, now.as_deref()) {
+            match verdict(session, now.as_deref(), at) {
                 Some(reason) if !session.end(reason) => {}
                 Some(_) if closes(session) => effect.sessions_closed += 1,
                 Some(_) => {
@@ -197,9 +198,10 @@ async fn apply(
 pub(super) async fn foresee(inner: &Inner, tx: &mut Tx, touches: &[Touch]) -> Result<Applied, super::DirectoryError> {
     let mut effect = Applied::default();
     for (mailbox, sessions) in concerned(inner, touches) {
-        let then = load::mailbox_in(tx, mailbox, inner.clock.now_ms()).await?;
+        let at = inner.clock.now_ms();
+        let then = load::mailbox_in(tx, mailbox, at).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
-            match verdict(session, then.as_ref()) {
+            match verdict(session, then.as_ref(), at) {
                 Some(_) => effect.sessions_closed += 1,
                 None => effect.sessions_remaining += 1,
             }
@@ -225,13 +227,16 @@ fn concerned(inner: &Inner, touches: &[Touch]) -> HashMap<MailboxId, Vec<Arc<Ent
 }
 
 /// Why a session may not go on, if it may not.
-pub(super) fn verdict(session: &Entry, now: Option<&MailboxConfig>) -> Option<EndReason> {
+pub(super) fn verdict(session: &Entry, now: Option<&MailboxConfig>, at: i64) -> Option<EndReason> {
     let Some(now) = now else { return Some(EndReason::MailboxGone) };
     if now.address.key() != &*session.address_key {
         return Some(EndReason::MailboxGone);
     }
-    if now.password_epoch != session.password_epoch {
-        return Some(EndReason::PasswordChanged);
+    match session.app_password {
+        None if now.password_epoch != session.password_epoch => return Some(EndReason::PasswordChanged),
+        None if now.app_passwords_only => return Some(EndReason::PasswordRevoked),
+        Some(id) if !session.is_open_to(now.app_password(id), at) => return Some(EndReason::PasswordRevoked),
+        _ => {}
     }
     let access = now.access(session.protocol);
     if session.is_admitted(access) {

@@ -1,11 +1,11 @@
 //! Reading configuration as the mail services want it: settings resolved, one moment of the database.
 
 use super::routes::Posting;
-use super::{Above, Access, DirectoryError, MailboxConfig};
+use super::{Above, Access, AppPassword, DirectoryError, MailboxConfig};
 use crate::db::addresses::{self, Addressee};
 use crate::db::effective::{self, EffectiveAccess, Own, Said};
 use crate::db::mailboxes::{self, MailboxRow};
-use crate::db::{Db, Tx, aliases, domains, levels, revisions, suspensions};
+use crate::db::{Db, Tx, aliases, app_passwords, domains, levels, revisions, suspensions};
 use crate::model::ids::{DomainId, MailboxId};
 use crate::model::{DomainName, EmailAddress, Revision, SuspensionScope, WhoMayPost};
 use std::sync::Arc;
@@ -173,6 +173,7 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
     let own = Own::of(&row, now);
     let said = Said { mailbox: Some(&row.protocols), domain: Some(&domain.protocols), above: &above, own };
     let effective = effective::resolve(said, &scopes);
+    let app_passwords = app_passwords::list(tx, row.id).await?.iter().filter_map(AppPassword::of).collect();
     let ends = row.expires_at.filter(|at| *at > now);
     let (pop3_policy, may_send) = (effective.policy(), effective.submission.enabled);
     let access = |a: EffectiveAccess| Access {
@@ -193,6 +194,8 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
         above: Arc::new(above),
         address: row.address,
         password_hash: row.password_hash.map(Into::into),
+        app_passwords,
+        app_passwords_only: row.app_passwords_only,
         password_epoch: row.password_epoch,
         quota,
         access: [access(effective.imap), access(effective.pop3), access(effective.submission)],

@@ -2,13 +2,13 @@
 //!
 //! Invariant: unknown, wrong and disabled get the same error after the same time, and count the same.
 
-use super::{Access, Directory, Inner, MailboxConfig};
+use super::{Access, Admitted, Directory, Inner, MailboxConfig};
 use crate::auth::passwords::is_imported;
 use crate::auth::{Memory, Passwords, Throttle};
 use crate::db::logins::LoginRow;
-use crate::db::{logins, mailboxes};
+use crate::db::{app_passwords, logins, mailboxes};
 use crate::meters::meters;
-use crate::model::ids::MailboxId;
+use crate::model::ids::{AppPasswordId, MailboxId};
 use crate::model::{EmailAddress, Protocol, bounds};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -42,12 +42,24 @@ struct Outcome {
     right: bool,
     /// It was tried before.
     known: bool,
+    /// The app password that it is, if it is one.
+    app: Option<AppPasswordId>,
 }
 
 /// A login to note: whose, by what, when and from where.
 struct Note {
     mailbox: MailboxId,
+    app: Option<AppPasswordId>,
     row: LoginRow,
+}
+
+/// Of logins alike in these the last one is noted.
+type NoteOf = (MailboxId, Protocol, Option<AppPasswordId>);
+
+impl Note {
+    fn of(&self) -> NoteOf {
+        (self.mailbox, self.row.protocol, self.app)
+    }
 }
 
 /// Checks logins; cheap to clone.
@@ -85,7 +97,7 @@ impl Login {
         tls: bool,
         name: &str,
         password: &[u8],
-    ) -> Result<Arc<MailboxConfig>, LoginError> {
+    ) -> Result<Admitted, LoginError> {
         let outcome = self.check(protocol, peer, tls, name, password).await;
         let word = match &outcome {
             Ok(_) => "ok",
@@ -104,7 +116,7 @@ impl Login {
         tls: bool,
         name: &str,
         password: &[u8],
-    ) -> Result<Arc<MailboxConfig>, LoginError> {
+    ) -> Result<Admitted, LoginError> {
         let began = tokio::time::Instant::now();
         let outcome = self.judge(protocol, peer, tls, name, password).await;
         if matches!(outcome, Err(LoginError::Refused)) {
@@ -120,7 +132,7 @@ impl Login {
         tls: bool,
         name: &str,
         password: &[u8],
-    ) -> Result<Arc<MailboxConfig>, LoginError> {
+    ) -> Result<Admitted, LoginError> {
         let now = self.directory.inner().clock.now_ms();
         let address = name.parse::<EmailAddress>().ok();
         let subject = address.as_ref().map_or("", |address| address.key());
@@ -132,7 +144,7 @@ impl Login {
             Ok(mailbox) => self.verify(subject, mailbox.as_deref(), password).await.map(|outcome| (mailbox, outcome)),
             Err(error) => Err(error),
         };
-        let (mailbox, Outcome { right, known }) = match checked {
+        let (mailbox, Outcome { right, known, app }) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 attempt.forgiven();
@@ -140,17 +152,23 @@ impl Login {
             }
         };
         let mailbox = mailbox.filter(|_| right);
-        if let Some(mailbox) = mailbox.as_ref().filter(|mailbox| mailbox.access(protocol).admits(peer, tls)) {
+        let opens = |mailbox: &&Arc<MailboxConfig>| {
+            mailbox.access(protocol).admits(peer, tls) && mailbox.is_opened_by(app, protocol, peer, now)
+        };
+        if let Some(mailbox) = mailbox.as_ref().filter(opens) {
             attempt.succeeded();
-            self.note(mailbox, protocol, peer, now);
-            return Ok(mailbox.clone());
+            let row = LoginRow { protocol, at: now, peer: peer.to_canonical().to_string() };
+            // Under a flood of logins some are not noted; the last ones will be.
+            let _ = self.notes.try_send(Note { mailbox: mailbox.id, app, row });
+            return Ok(Admitted { mailbox: mailbox.clone(), app_password: app });
         }
         // A password that is right where the mailbox may not sign in counts once, as a wrong one does: nothing
         // tells them apart, and a client that goes on with either locks nobody out.
         if known {
             attempt.forgiven();
         }
-        let because = mailbox.map_or("unknown or wrong password", |mailbox| because(mailbox.access(protocol), tls));
+        let because =
+            mailbox.map_or("unknown or wrong password", |mailbox| because(mailbox.access(protocol), peer, tls));
         tracing::info!(%protocol, %peer, mailbox = subject, because, "login refused");
         Err(LoginError::Refused)
     }
@@ -171,9 +189,16 @@ impl Login {
         password: &[u8],
     ) -> Result<Outcome, LoginError> {
         let epoch = mailbox.map_or(0, |mailbox| mailbox.password_epoch);
+        // Far cheaper than the other, so it comes first.
+        if let Some(app) = mailbox.and_then(|mailbox| mailbox.app_password_of(password)) {
+            let tried = self.memory.tried(subject, app.0, password);
+            let known = self.memory.recall(&tried).is_some();
+            self.memory.note(tried, true);
+            return Ok(Outcome { right: true, known, app: Some(app) });
+        }
         let tried = self.memory.tried(subject, epoch, password);
         if let Some(right) = self.memory.recall(&tried) {
-            return Ok(Outcome { right, known: true });
+            return Ok(Outcome { right, known: true, app: None });
         }
         let hash = mailbox.and_then(|mailbox| mailbox.password_hash.as_deref());
         let right = self.passwords.verify(hash, password).await.map_err(|_| LoginError::Unavailable)?;
@@ -181,7 +206,7 @@ impl Login {
         if let Some(mailbox) = mailbox.filter(|_| right) {
             self.strengthen(mailbox, password);
         }
-        Ok(Outcome { right, known: false })
+        Ok(Outcome { right, known: false, app: None })
     }
 
     /// Replaces an imported hash by one of ours, behind the login's back.
@@ -203,20 +228,15 @@ impl Login {
             }
         });
     }
-
-    fn note(&self, mailbox: &MailboxConfig, protocol: Protocol, peer: IpAddr, now: i64) {
-        let row = LoginRow { protocol, at: now, peer: peer.to_canonical().to_string() };
-        // Under a flood of logins some are not noted; the last ones will be.
-        let _ = self.notes.try_send(Note { mailbox: mailbox.id, row });
-    }
 }
 
 /// Why a right password does not open a protocol, for the log.
-fn because(access: &Access, tls: bool) -> &'static str {
+fn because(access: &Access, peer: IpAddr, tls: bool) -> &'static str {
     match access.allowed {
         false => access.source.as_str(),
         true if access.tls_only && !tls => "tls_only",
-        true => "allow_from",
+        true if !access.admits(peer, tls) => "allow_from",
+        true => "not with this password",
     }
 }
 
@@ -235,9 +255,9 @@ impl Notes {
                 () = tokio::time::sleep(GATHER) => {}
                 () = shutdown.cancelled() => {}
             }
-            let mut newest = HashMap::from([((first.mailbox, first.row.protocol), first.row)]);
+            let mut newest = HashMap::from([(first.of(), first.row)]);
             while let Ok(note) = self.received.try_recv() {
-                newest.insert((note.mailbox, note.row.protocol), note.row);
+                newest.insert(note.of(), note.row);
             }
             if let Err(error) = write(self.directory.inner(), &newest).await {
                 tracing::warn!(%error, "logins are not noted");
@@ -246,10 +266,13 @@ impl Notes {
     }
 }
 
-async fn write(inner: &Inner, newest: &HashMap<(MailboxId, Protocol), LoginRow>) -> crate::db::Result<()> {
+async fn write(inner: &Inner, newest: &HashMap<NoteOf, LoginRow>) -> crate::db::Result<()> {
     let mut tx = inner.db.write().await?;
-    for ((mailbox, _), row) in newest {
+    for ((mailbox, _, app), row) in newest {
         logins::note(&mut tx, *mailbox, row).await?;
+        if let Some(app) = app {
+            app_passwords::used(&mut tx, *app, row).await?;
+        }
     }
     tx.commit().await
 }

@@ -4,6 +4,7 @@
 //! revision touches. It never writes configuration and never holds all of it.
 //! Invariant: after [`Directory::wait_applied`] of a revision, no answer here is older.
 
+mod app_password;
 mod cache;
 mod feed;
 mod load;
@@ -12,6 +13,7 @@ mod nodes;
 mod routes;
 pub mod sessions;
 
+pub use app_password::{Admitted, AppPassword};
 pub use login::{Login, LoginError};
 pub use nodes::{Everywhere, NodeInfo};
 pub use routes::Posting;
@@ -58,6 +60,10 @@ pub struct MailboxConfig {
     pub address: EmailAddress,
     /// The stored password hash, with its scheme; `None` when no password is set.
     pub password_hash: Option<Arc<str>>,
+    /// What opens it beside the password.
+    pub app_passwords: Arc<[AppPassword]>,
+    /// Whether the password itself opens no mail protocol.
+    pub app_passwords_only: bool,
     /// Rises with every change of the password: what was verified before is void.
     pub password_epoch: i64,
     /// Its limits.

@@ -4,8 +4,8 @@
 //! configuration no older than what the directory has applied.
 
 use super::feed::verdict;
-use super::{Above, Access, DirectoryError, Inner, MailboxConfig};
-use crate::model::ids::{DomainId, MailboxId, SessionId};
+use super::{Above, Access, Admitted, AppPassword, DirectoryError, Inner};
+use crate::model::ids::{AppPasswordId, DomainId, MailboxId, SessionId};
 use crate::model::{Protocol, Touch, bounds};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ pub enum EndReason {
     Suspended,
     /// The password was changed.
     PasswordChanged,
+    /// What it signed in with opens this no more.
+    PasswordRevoked,
     /// The mailbox was deleted or renamed.
     MailboxGone,
     /// Somebody ended it over the API.
@@ -38,6 +40,7 @@ impl EndReason {
             Self::ProtocolDisabled => "This protocol is disabled for the mailbox",
             Self::Suspended => "The mailbox is suspended",
             Self::PasswordChanged => "The password was changed, sign in again",
+            Self::PasswordRevoked => "This password was revoked for mail programs",
             Self::MailboxGone => "The mailbox no longer exists under this name",
             Self::Closed => "The session was ended by an administrator",
             Self::Shutdown => "The server is shutting down",
@@ -46,7 +49,7 @@ impl EndReason {
 
     /// True when signing in again at once will be refused.
     pub fn is_permanent(self) -> bool {
-        matches!(self, Self::ProtocolDisabled | Self::Suspended | Self::MailboxGone)
+        matches!(self, Self::ProtocolDisabled | Self::Suspended | Self::PasswordRevoked | Self::MailboxGone)
     }
 }
 
@@ -107,11 +110,12 @@ impl Sessions {
     /// See [`OpenError`].
     pub async fn open(
         &self,
-        mailbox: Arc<MailboxConfig>,
+        admitted: impl Into<Admitted>,
         protocol: Protocol,
         peer: SocketAddr,
         tls: bool,
     ) -> Result<SessionGuard, OpenError> {
+        let Admitted { mailbox, app_password } = admitted.into();
         let now = self.inner.clock.now_ms();
         let entry = Arc::new(Entry {
             id: SessionId(self.inner.registry.next_id(now)),
@@ -120,6 +124,7 @@ impl Sessions {
             above: Mutex::new(mailbox.above.clone()),
             address_key: mailbox.address.key().into(),
             password_epoch: mailbox.password_epoch,
+            app_password,
             protocol,
             peer,
             tls,
@@ -137,7 +142,7 @@ impl Sessions {
         if let Some(newest) = &newest {
             guard.entry.stands_below(&newest.above);
         }
-        match verdict(&guard.entry, newest.as_deref()) {
+        match verdict(&guard.entry, newest.as_deref(), now) {
             Some(reason) => Err(OpenError::Denied(reason)),
             None => Ok(guard),
         }
@@ -262,6 +267,8 @@ pub(super) struct Entry {
     pub address_key: Box<str>,
     /// The password it signed in with: another one ends it.
     pub password_epoch: i64,
+    /// The app password that it signed in with, if with one: then that one alone counts.
+    pub app_password: Option<AppPasswordId>,
     pub protocol: Protocol,
     peer: SocketAddr,
     tls: bool,
@@ -298,6 +305,11 @@ impl Entry {
     /// Whether it may go on, from where it comes and as it came.
     pub fn is_admitted(&self, access: &Access) -> bool {
         access.admits(self.peer.ip(), self.tls)
+    }
+
+    /// Whether the app password that it signed in with would still open it.
+    pub fn is_open_to(&self, app: Option<&AppPassword>, now: i64) -> bool {
+        app.is_some_and(|app| app.admits(self.protocol, self.peer.ip(), now))
     }
 
     /// Whether it has been told to end.

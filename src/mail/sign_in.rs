@@ -55,19 +55,19 @@ pub async fn sign_in(
     let peer = conn.peer();
     let tls = conn.is_tls();
     let checked = services.login.password(protocol, peer.ip(), tls, &credentials.name, &credentials.password).await;
-    let mailbox = checked.map_err(|error| match error {
+    let admitted = checked.map_err(|error| match error {
         LoginError::Refused => SignInError::Refused,
         LoginError::Throttled => SignInError::Throttled,
         LoginError::Unavailable => SignInError::Unavailable,
     })?;
-    let opened = services.directory.sessions().open(mailbox.clone(), protocol, peer, tls).await;
+    let opened = services.directory.sessions().open(admitted.clone(), protocol, peer, tls).await;
     let guard = opened.map_err(|error| match error {
         OpenError::TooMany => SignInError::TooMany,
         OpenError::Denied(reason) => SignInError::Denied(reason),
         OpenError::Directory(_) => SignInError::Unavailable,
     })?;
     conn.sign_in(Arc::new(guard));
-    Ok(mailbox)
+    Ok(admitted.mailbox)
 }
 
 /// Decodes one base64 line of a SASL exchange; `=` is the empty response (RFC 4954 §4, RFC 5034 §4).

@@ -65,6 +65,8 @@ pub const CONNECTIONS_PER_NETWORK: usize = 50;
 pub const CONNECTIONS: usize = 15_000;
 /// Sessions of one mailbox on one node.
 pub const SESSIONS_PER_MAILBOX: usize = 100;
+/// App passwords of one mailbox: each is compared at a login that fits none before it.
+pub const APP_PASSWORDS: usize = 100;
 /// Time from connect to login on IMAP and POP3.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Time for a TLS handshake.

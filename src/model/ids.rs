@@ -107,6 +107,8 @@ id!(/// An alias.
     AliasId, "als");
 id!(/// A suspension of a mailbox or a domain.
     SuspensionId, "sus");
+id!(/// A password of one program, for a mailbox.
+    AppPasswordId, "apw");
 id!(/// A live mail session on one node.
     SessionId, "ses");
 id!(/// A process that serves this configuration.

@@ -164,6 +164,7 @@ pub fn new_mailbox(at: &str) -> NewMailbox {
         quota: Quota::default(),
         protocols: ProtocolsPatch::default(),
         mode: MailboxMode::Both,
+        app_passwords_only: false,
         expires_at: None,
     }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod answers;
+mod app_passwords;
 mod bed;
 mod log;
 mod logging_in;
@@ -54,6 +55,13 @@ on_both! {
         an_alias_that_comes_to_too_many_delivers_to_none
         no_answer_is_older_than_what_was_applied
         a_rename_leaves_nothing_at_the_old_address
+    }
+    app_passwords {
+        an_app_password_opens_what_it_names_alone
+        a_revoked_app_password_ends_its_own_sessions
+        an_app_password_ends_when_it_says
+        a_mailbox_takes_app_passwords_alone_if_wished
+        app_passwords_are_made_by_who_reaches_the_mailbox
     }
     log {
         revisions_have_no_gap_and_follow_the_order_of_commits

@@ -10,7 +10,7 @@ use crate::control::{Caller, Change, Control, Error, PageRequest, Paged, Record,
 use crate::db::levels::Above;
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::suspensions::{self, Suspended};
-use crate::db::{addresses, api_sessions, logins, purges};
+use crate::db::{addresses, api_sessions, app_passwords, logins, purges};
 use crate::model::ids::MailboxId;
 use crate::model::{LimitName, Revision, Touch};
 
@@ -134,6 +134,7 @@ async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Resu
     addresses::delete(tx, before.address.key()).await?;
     suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
     logins::delete(tx, id).await?;
+    app_passwords::delete_all(tx, id).await?;
     api_sessions::revoke_all(tx, &id.to_string()).await?;
     let seen = view_of(tx, &before).await?;
     rows::delete(tx, id).await?;

@@ -67,6 +67,8 @@ pub struct Mailbox {
     pub protocols: ProtocolsView,
     /// What it is for: `both`, `send_only` or `receive_only`.
     pub mode: MailboxMode,
+    /// True when mail protocols take app passwords alone, and the mailbox's own password opens the API.
+    pub app_passwords_only: bool,
     /// When it ends: from then on nobody signs in and no mail is taken; `null` never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
@@ -97,6 +99,7 @@ impl Mailbox {
             effective_quota: above.quota(row.quota),
             protocols: row.protocols.clone().into(),
             mode: row.mode,
+            app_passwords_only: row.app_passwords_only,
             expires_at: row.expires_at.map(Timestamp),
             deleted_at: row.deleted_at.map(Timestamp),
             purge_at: row.purge_at.map(Timestamp),
@@ -121,6 +124,8 @@ pub struct NewMailbox {
     pub protocols: ProtocolsPatch,
     /// What it is for.
     pub mode: MailboxMode,
+    /// Whether mail protocols take app passwords alone.
+    pub app_passwords_only: bool,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
@@ -142,6 +147,8 @@ pub struct MailboxPatch {
     pub leave_alias: bool,
     /// What it is for.
     pub mode: Option<MailboxMode>,
+    /// Whether mail protocols take app passwords alone.
+    pub app_passwords_only: Option<bool>,
     /// When it ends; `Some(None)` never.
     pub expires_at: Option<Option<Timestamp>>,
 }
@@ -237,6 +244,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         quota: new.quota,
         protocols,
         mode: new.mode,
+        app_passwords_only: new.app_passwords_only,
         expires_at: new.expires_at.map(|at| at.0),
         expired: false,
         deleted_at: None,
@@ -315,7 +323,7 @@ pub async fn list(
     Ok(Paged::new(rows, page, |row| row.id.0, view))
 }
 
-/// Changes a mailbox. Its owner may change name and password.
+/// Changes a mailbox. Its owner may change name, password and what opens it.
 pub async fn update(
     control: &Control,
     caller: &Caller,
@@ -333,12 +341,17 @@ pub async fn update(
     check_unchanged(expected, before.revision)?;
     check_there(&before)?;
     if caller.id == CallerId::Mailbox(id) && !patch.is_own() {
-        return Err(Error::NotAllowed("a mailbox's owner may change its name and password alone"));
+        return Err(Error::NotAllowed(
+            "a mailbox's owner may change its name, its password and app_passwords_only alone",
+        ));
     }
     let mut after = before.clone();
     after.revision = change.revision();
     let mut touches = vec![Touch::Mailbox(id)];
-    if hash.is_some() || patch.address.as_ref().is_some_and(|address| *address != before.address) {
+    if hash.is_some()
+        || patch.address.as_ref().is_some_and(|address| *address != before.address)
+        || patch.app_passwords_only == Some(true)
+    {
         touches.extend(closes_all());
     } else if patch.mode.is_some() {
         touches.push(Touch::Closes(Protocol::Submission));
@@ -352,6 +365,7 @@ pub async fn update(
         api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     }
     after.mode = patch.mode.unwrap_or(after.mode);
+    after.app_passwords_only = patch.app_passwords_only.unwrap_or(after.app_passwords_only);
     if let Some(at) = patch.expires_at {
         (after.expires_at, after.expired) = (at.map(|at| at.0), false);
     }

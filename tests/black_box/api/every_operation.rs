@@ -74,6 +74,7 @@ impl Objects {
         let alias = id(&operator.make("/v1/aliases", &alias));
         let suspend = json!({"scope": "receive", "reason": "test"});
         let of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/suspensions", mailbox.id), &suspend));
+        let app = id(&operator.make(&format!("/v1/mailboxes/{}/app-passwords", mailbox.id), &json!({"name": "phone"})));
         let of_domain = id(&operator.make(&format!("/v1/domains/{domain}/suspensions"), &suspend));
         let later = json!({"at": "2099-01-01T00:00:00Z", "protocols": {"pop3": {"state": "disabled"}}});
         let later_of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/scheduled-changes", mailbox.id), &later));
@@ -101,6 +102,7 @@ impl Objects {
                 ("/v1/domains/{", domain),
                 ("/v1/mailboxes/by-address/{", mailbox.address),
                 ("/v1/mailboxes/{}/suspensions/{", of_mailbox),
+                ("/v1/mailboxes/{}/app-passwords/{", app),
                 ("/v1/mailboxes/{}/sessions/{", session),
                 ("/v1/mailboxes/{", mailbox.id),
                 ("/v1/aliases/{", alias),
