@@ -101,9 +101,14 @@ pub(super) async fn follow(
     };
     let place = state.streams.open(&caller)?;
     // Whether it may, and whether the log still reaches back so far, is answered before the stream begins.
+    // What is applied from here on wakes it, also what comes while the first batch is read.
+    let mut applied = state.directory.applied_changes();
     let first = revisions::after(&state.control, &caller, after, BATCH).await?;
+    if first.items.len() == BATCH {
+        applied.mark_changed();
+    }
     let following = Following {
-        applied: state.directory.applied_changes(),
+        applied,
         state,
         caller,
         token: token.unwrap_or_default(),

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use crate::control::Caller;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -47,12 +47,28 @@ impl FromWithin {
     /// The object as it is now, with its ETag; none when it is gone.
     pub async fn look(&self, path: &str) -> Result<Option<(Value, Option<HeaderValue>)>, Problem> {
         let response = self.send("GET", path, None, None).await?;
-        if !response.status().is_success() {
+        if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(refused(response).await);
         }
         let etag = response.headers().get(header::ETAG).cloned();
         Ok(Some((json(response).await?, etag)))
     }
+}
+
+/// The problem of an answer that is one, with its status: what could not be done now may be tried again.
+pub(super) async fn refused(response: Response) -> Problem {
+    let status = response.status();
+    if status.is_server_error() {
+        return Problem::unavailable();
+    }
+    let answer = json(response).await.unwrap_or_default();
+    let detail = answer.pointer("/errors/0/detail").or(answer.get("detail")).and_then(Value::as_str);
+    let mut problem = Problem::field("", "refused", detail.unwrap_or("was refused"));
+    problem.status = status.as_u16();
+    problem
 }
 
 /// The body of an answer.

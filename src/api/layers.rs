@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
+use tracing::Instrument;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,7 +26,10 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = format!("{:016x}", rand::random::<u64>());
     let method = request.method().clone();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address.ip().to_string());
-    let mut response = match tokio::time::timeout(bounds::HTTP_REQUEST_TIME, next.run(request)).await {
+    // What is logged on the way says which request it was.
+    let span = tracing::info_span!("http", request = id);
+    let running = next.run(request).instrument(span);
+    let mut response = match tokio::time::timeout(bounds::HTTP_REQUEST_TIME, running).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable().into_response(),
     };
@@ -107,7 +111,10 @@ async fn run_once(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let hash = state.seal.fingerprint(&[parts.method.as_str().as_bytes(), target.as_bytes(), &body]);
+    // RFC 9110 §13.1.1: another If-Match asks for something else.
+    let matches =
+        parts.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b","[..]);
+    let hash = state.seal.fingerprint(&[parts.method.as_str().as_bytes(), target.as_bytes(), &matches, &body]);
     match idempotency::begin(&state.control, &state.seal, caller, key, &hash).await? {
         Begun::Fresh => {}
         Begun::Answered(status, kept) => return restore(status, &kept),
@@ -123,10 +130,11 @@ async fn run_once(
     }
     // In a task of its own: a caller who goes away, or whose time is up, must not part the write from its answer.
     let (state, caller, key) = (state.clone(), caller.clone(), key.to_owned());
-    let running = tokio::spawn(async move {
+    let run = async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         keep(&state, &caller, &key, response).await
-    });
+    };
+    let running = tokio::spawn(run.in_current_span());
     running.await.map_err(|_| Problem::unavailable())?
 }
 

@@ -22,8 +22,12 @@ use crate::model::Timestamp;
 use crate::model::ids::{DomainId, MailboxId, ScheduledChangeId};
 use axum::Json;
 use axum::extract::{Extension, State};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
+
+/// How often going back is tried when somebody else writes between look and write.
+const TRIES: usize = 3;
 
 /// A change to schedule: of protocols, or a suspension.
 #[derive(serde::Deserialize, utoipa::ToSchema)]
@@ -256,32 +260,44 @@ async fn cancel(
         let revision = changes::delete(&state.control, caller, of, id).await?;
         return Ok(deleted(state, revision).await);
     }
-    let back = back_of(state, routes, &row).await?;
-    let together = Together::begin(&state.control).await?;
-    let member = together.of(caller, None);
-    let mut revision = changes::delete(&state.control, &member, of, id).await?;
-    if let Some(back) = back {
-        let from_within = FromWithin { routes: routes.0.clone(), caller: member };
-        let response = within(from_within.send("PATCH", &path_of(of, "protocols"), None, Some(&back))).await?;
-        if !response.status().is_success() {
-            return Ok(response);
+    for _ in 0..TRIES {
+        let back = back_of(state, routes, &row).await?;
+        let together = Together::begin(&state.control).await?;
+        let member = together.of(caller, None);
+        let mut revision = changes::delete(&state.control, &member, of, id).await?;
+        if let Some((back, etag)) = back {
+            let from_within = FromWithin { routes: routes.0.clone(), caller: member };
+            let path = path_of(of, "protocols");
+            let response = within(from_within.send("PATCH", &path, etag.as_ref(), Some(&back))).await?;
+            if response.status() == StatusCode::PRECONDITION_FAILED {
+                continue;
+            }
+            if !response.status().is_success() {
+                return Ok(response);
+            }
         }
+        revision = together.commit().await?.last().copied().unwrap_or(revision);
+        return Ok(deleted(state, revision).await);
     }
-    revision = together.commit().await?.last().copied().unwrap_or(revision);
-    Ok(deleted(state, revision).await)
+    Err(Problem::unavailable())
 }
 
-/// The request that gives each field its value from before, where it is still as the change left it; none when no field is.
-async fn back_of(state: &ApiState, routes: &Routes, row: &ScheduledRow) -> Result<Option<Value>, Problem> {
+/// The request that gives each field its value from before, where it is still as the change left it, and the ETag of what
+/// was looked at; none when no field is.
+async fn back_of(
+    state: &ApiState,
+    routes: &Routes,
+    row: &ScheduledRow,
+) -> Result<Option<(Value, Option<HeaderValue>)>, Problem> {
     let system = changes::taker_back();
     let began = row.began.unwrap_or_default();
     let revision = revisions::get(&state.control, &system, began).await?;
     let mut fields = diff(revision.before.as_ref(), revision.after.as_ref());
     let from_within = FromWithin { routes: routes.0.clone(), caller: system };
-    let Some((now, _)) = from_within.look(&path_of(row.of, "protocols")).await? else { return Ok(None) };
+    let Some((now, etag)) = from_within.look(&path_of(row.of, "protocols")).await? else { return Ok(None) };
     let changed = undo::conflicts(&fields, &now);
     fields.retain(|field| !changed.iter().any(|conflict| conflict.pointer == field.pointer));
-    Ok((!fields.is_empty()).then(|| undo::patch_back(&fields)))
+    Ok((!fields.is_empty()).then(|| (undo::patch_back(&fields), etag)))
 }
 
 /// Does what is due; what cannot be done now is tried again.
@@ -315,20 +331,32 @@ async fn begin(state: &ApiState, routes: &Routes, row: &ScheduledRow) -> Result<
     if !changes::take(&together, row).await? {
         return Ok(());
     }
-    let revision = act(routes, &together, &caller, method, &path, &request).await?;
+    let revision = act(routes, &together, &caller, (method, &path), None, &request).await?;
     changes::begun(&together, row, revision).await?;
     together.commit().await?;
     Ok(())
 }
 
+/// Ends a change; anew when somebody else wrote between the look and the write.
 async fn end(state: &ApiState, routes: &Routes, row: &ScheduledRow) -> Result<(), Problem> {
+    for _ in 0..TRIES {
+        match end_once(state, routes, row).await {
+            Err(problem) if problem.status == StatusCode::PRECONDITION_FAILED => {}
+            done => return done,
+        }
+    }
+    Err(Problem::unavailable())
+}
+
+async fn end_once(state: &ApiState, routes: &Routes, row: &ScheduledRow) -> Result<(), Problem> {
     let back = back_of(state, routes, row).await?;
     let together = Together::begin(&state.control).await?;
     if !changes::take(&together, row).await? {
         return Ok(());
     }
-    if let Some(back) = back {
-        act(routes, &together, &changes::taker_back(), "PATCH", &path_of(row.of, "protocols"), &back).await?;
+    if let Some((back, etag)) = back {
+        let path = path_of(row.of, "protocols");
+        act(routes, &together, &changes::taker_back(), ("PATCH", &path), etag.as_ref(), &back).await?;
     }
     changes::done(&together, row).await?;
     together.commit().await?;
@@ -340,20 +368,15 @@ async fn act(
     routes: &Routes,
     together: &Together,
     caller: &Caller,
-    method: &str,
-    path: &str,
+    (method, path): (&str, &str),
+    etag: Option<&HeaderValue>,
     body: &Value,
 ) -> Result<i64, Problem> {
     let mark = together.mark().await?;
     let from_within = FromWithin { routes: routes.0.clone(), caller: together.of(caller, None) };
-    let response = within(from_within.send(method, path, None, Some(body))).await?;
-    let status = response.status();
-    if status.is_success() {
+    let response = within(from_within.send(method, path, etag, Some(body))).await?;
+    if response.status().is_success() {
         return Ok(together.since(mark).last().map_or(0, |revision| revision.0));
     }
-    let answer = from_within::json(response).await?;
-    let detail = answer.pointer("/errors/0/detail").or(answer.get("detail")).and_then(Value::as_str);
-    let mut problem = Problem::field("", "refused", detail.unwrap_or("was refused"));
-    problem.status = status.as_u16();
-    Err(problem)
+    Err(from_within::refused(response).await)
 }

@@ -220,7 +220,7 @@ pub async fn results(control: &Control, caller: &Caller, id: JobId, page: PageRe
     let mut items: Vec<RowResult> = Vec::new();
     let (mut after, mut more) = (page.after, true);
     while more && items.len() <= limit {
-        let lists = rows::results_after(&mut tx, id, after + 1, 20).await?;
+        let lists = rows::results_after(&mut tx, id, after.saturating_add(1), 20).await?;
         let fresh = lists.iter().flat_map(|list| serde_json::from_str::<Vec<RowResult>>(list).unwrap_or_default());
         let fresh: Vec<RowResult> = fresh.filter(|result| result.row > after).collect();
         after = fresh.last().map_or(after, |last| last.row);

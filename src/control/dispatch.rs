@@ -65,6 +65,10 @@ struct Done {
     id: WebhookId,
     /// Whether there is more, and not before when.
     again: Option<i64>,
+    /// How far it has come, where this node had it.
+    progress: Option<Progress>,
+    /// When the turn ended.
+    at: i64,
 }
 
 impl Dispatch {
@@ -72,23 +76,26 @@ impl Dispatch {
     pub async fn run(self, mut applied: watch::Receiver<Revision>, stop: CancellationToken) {
         let (done, mut finished) = mpsc::unbounded_channel();
         let places = Arc::new(Semaphore::new(bounds::WEBHOOK_SENDERS));
-        let (mut known, mut seen) = (HashMap::new(), 0);
+        let (mut known, mut seen) = (HashMap::new(), None);
         loop {
             if let Err(error) = self.look(&mut known, &mut seen).await {
                 tracing::warn!(%error, "webhooks cannot be looked at");
             }
             let now = self.control.now_ms();
             let due = known.iter_mut().filter(|(_, known)| known.pending && !known.busy && known.not_before <= now);
+            let mut due: Vec<_> = due.collect();
+            // Who has waited longest comes first, so that none with a long backlog keeps the others from a place.
+            due.sort_unstable_by_key(|(_, known)| known.not_before);
             for (id, webhook) in due {
                 let Ok(place) = places.clone().try_acquire_owned() else { break };
                 (webhook.busy, webhook.pending) = (true, false);
                 let (dispatch, id, done, stop) = (self.clone(), *id, done.clone(), stop.clone());
                 tokio::spawn(async move {
-                    let again = dispatch.turn(id, &stop).await.unwrap_or_else(|error| {
+                    let (again, progress) = dispatch.turn(id, &stop).await.unwrap_or_else(|error| {
                         tracing::warn!(webhook = %id, %error, "a webhook cannot be served now");
-                        Some(dispatch.control.now_ms() + OTHERS_MS)
+                        (Some(dispatch.control.now_ms() + OTHERS_MS), None)
                     });
-                    let _ = done.send(Done { id, again });
+                    let _ = done.send(Done { id, again, progress, at: dispatch.control.now_ms() });
                     drop(place);
                 });
             }
@@ -105,44 +112,52 @@ impl Dispatch {
     }
 
     /// Which webhooks there are, and for which of them something has come.
-    async fn look(&self, known: &mut HashMap<WebhookId, Known>, seen: &mut i64) -> Result<()> {
+    async fn look(&self, known: &mut HashMap<WebhookId, Known>, seen: &mut Option<i64>) -> Result<()> {
         let mut tx = self.control.db.read().await?;
         let newest = log::newest(&mut tx).await?.0;
         let rows = rows::enabled(&mut tx).await?;
         let mut before: HashMap<WebhookId, Known> = std::mem::take(known);
         for row in rows {
             let webhook = match before.remove(&row.id) {
-                // Rewound, changed or taken over: the log is looked at anew.
-                Some(old) if old.row.progress != row.progress || old.row.revision != row.revision => {
+                Some(old) if is_changed(&old.row, &row) => {
                     let not_before = row.progress.next_attempt_at;
                     Known { pending: true, busy: old.busy, not_before, row }
                 }
-                Some(old) => old,
+                Some(old) => Known { row, ..old },
                 None => Known { pending: true, busy: false, not_before: row.progress.next_attempt_at, row },
             };
             known.insert(webhook.row.id, webhook);
         }
-        while *seen < newest && !known.is_empty() {
-            let batch = log::headings_after(&mut tx, *seen, BATCH).await?;
+        // At the start each has its turn, which reads the log from where it stands.
+        let mut at = seen.unwrap_or(newest);
+        while at < newest && !known.is_empty() {
+            let batch = log::headings_after(&mut tx, at, BATCH).await?;
             let Some(last) = batch.last() else { break };
-            *seen = last.number;
+            at = last.number;
             for webhook in known.values_mut() {
                 webhook.pending |= batch.iter().any(|one| is_for(&webhook.row, &one.path, &one.action));
             }
         }
-        *seen = newest;
+        *seen = Some(newest);
         Ok(())
     }
 
-    /// Sends what one webhook has to get, as far as it goes. When to look again, if there is more.
-    async fn turn(&self, id: WebhookId, stop: &CancellationToken) -> Result<Option<i64>> {
+    /// A turn of one webhook, if it is to be had: when to look again, if there is more, and how far it has come.
+    async fn turn(&self, id: WebhookId, stop: &CancellationToken) -> Result<(Option<i64>, Option<Progress>)> {
         let now = self.control.now_ms();
         let mut tx = self.control.db.write().await?;
         if !rows::claim(&mut tx, id, now, now + LEASE_MS).await? {
-            return Ok(Some(now + OTHERS_MS));
+            return Ok((Some(now + OTHERS_MS), None));
         }
-        let Some(mut row) = rows::find(&mut tx, id).await? else { return Ok(None) };
+        let Some(mut row) = rows::find(&mut tx, id).await? else { return Ok((None, None)) };
         tx.commit().await?;
+        let again = self.send(&mut row, stop).await?;
+        Ok((again, Some(row.progress)))
+    }
+
+    /// Sends what a webhook has to get, as far as its turn goes. When to look again, if there is more.
+    async fn send(&self, row: &mut WebhookRow, stop: &CancellationToken) -> Result<Option<i64>> {
+        let began = Instant::now();
         loop {
             let mut tx = self.control.db.read().await?;
             let newest = log::newest(&mut tx).await?.0;
@@ -152,44 +167,55 @@ impl Dispatch {
             let mut passed = row.progress.delivered_to;
             for revision in batch {
                 passed = revision.number;
-                if !is_for(&row, &revision.path, &revision.action) {
+                if !is_for(row, &revision.path, &revision.action) {
                     continue;
                 }
-                if stop.is_cancelled() {
-                    return self.release(&row).await.map(|()| None);
+                // The place is for others, too: slow receivers have long backlogs.
+                if stop.is_cancelled() || began.elapsed() >= bounds::WEBHOOK_TURN_TIME {
+                    let to = Progress { leased_until: 0, ..row.progress.clone() };
+                    self.advance(row, to, None).await?;
+                    return Ok(Some(self.control.now_ms()));
                 }
                 let revision = RevisionView::from(revision);
-                if !self.attempt(&mut row, &revision).await? {
+                if !self.attempt(row, &revision).await? {
                     return Ok(Some(row.progress.next_attempt_at.max(self.control.now_ms())));
                 }
             }
             if !full {
-                // Nothing of its own lies before the newest: the next look begins there.
-                let to = Progress { delivered_to: newest.max(passed), leased_until: 0, ..row.progress.clone() };
-                self.advance(&mut row, to, None).await?;
-                return Ok(None);
+                // Nothing of its own lies before the newest: the next look begins there. Nothing fails, either.
+                let to = Progress {
+                    delivered_to: newest.max(passed),
+                    leased_until: 0,
+                    failing_since: None,
+                    ..row.progress.clone()
+                };
+                let ours = self.advance(row, to, None).await?;
+                return Ok((!ours).then(|| self.control.now_ms()));
             }
-            let to = Progress { delivered_to: passed, ..row.progress.clone() };
-            if !self.advance(&mut row, to, None).await? {
+            let leased_until = self.control.now_ms() + LEASE_MS;
+            let to = Progress { delivered_to: passed, leased_until, ..row.progress.clone() };
+            if !self.advance(row, to, None).await? {
                 return Ok(Some(self.control.now_ms()));
             }
         }
     }
 
-    async fn release(&self, row: &WebhookRow) -> Result<()> {
-        let to = Progress { leased_until: 0, ..row.progress.clone() };
-        self.advance(&mut row.clone(), to, None).await.map(drop)
-    }
-
-    /// Writes how far a webhook has come, and the attempt that brought it there; false when it is no longer ours.
+    /// Writes how far a webhook has come, and the attempt that brought it there; false when it is no longer ours, or no
+    /// longer as we know it: its turn ends.
     async fn advance(&self, row: &mut WebhookRow, to: Progress, delivery: Option<&DeliveryRow>) -> Result<bool> {
         let mut tx = self.control.db.write().await?;
-        let ours = rows::advance(&mut tx, row.id, &row.progress, &to).await?;
+        let ours = rows::advance(&mut tx, row, &to).await?;
+        if !ours {
+            // Left where it was: of what was passed by its former patterns, the new ones may want something.
+            rows::let_go(&mut tx, row).await?;
+        }
         if let Some(delivery) = delivery {
             rows::note(&mut tx, delivery).await?;
         }
         tx.commit().await?;
-        row.progress = to;
+        if ours {
+            row.progress = to;
+        }
         Ok(ours)
     }
 
@@ -276,13 +302,20 @@ impl Dispatch {
     }
 }
 
-fn finish(known: &mut HashMap<WebhookId, Known>, Done { id, again }: Done) {
+fn finish(known: &mut HashMap<WebhookId, Known>, Done { id, again, progress, at }: Done) {
     let Some(webhook) = known.get_mut(&id) else { return };
     webhook.busy = false;
-    if let Some(at) = again {
-        webhook.pending = true;
-        webhook.not_before = at;
-    }
+    webhook.pending |= again.is_some();
+    webhook.not_before = again.unwrap_or(at);
+    webhook.row.progress = progress.unwrap_or(webhook.row.progress.clone());
+}
+
+/// Whether a webhook was rewound, changed, or rests until another time, so that the log is looked at anew. That it went on
+/// is no such change, nor is who has it: nodes would wake each other for ever.
+fn is_changed(old: &WebhookRow, new: &WebhookRow) -> bool {
+    new.revision != old.revision
+        || new.progress.delivered_to < old.progress.delivered_to
+        || new.progress.next_attempt_at != old.progress.next_attempt_at
 }
 
 /// Whether a revision is a webhook's: of its tenant or below, and one of its events.

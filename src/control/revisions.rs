@@ -122,7 +122,7 @@ pub async fn after(control: &Control, caller: &Caller, after: i64, limit: usize)
     let limit = limit.clamp(1, bounds::PAGE_ITEMS);
     let mut tx = control.db.read().await?;
     let newest = rows::newest(&mut tx).await?.0;
-    if let Some(oldest) = rows::oldest(&mut tx).await?.filter(|oldest| after + 1 < *oldest) {
+    if let Some(oldest) = rows::oldest(&mut tx).await?.filter(|oldest| after.saturating_add(1) < *oldest) {
         return Err(Error::HistoryDropped(oldest));
     }
     let rows = rows::list_after(&mut tx, path, after, limit as i64).await?;

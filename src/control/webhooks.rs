@@ -372,7 +372,9 @@ pub async fn replay(control: &Control, caller: &Caller, id: WebhookId, after: i6
     if after < 0 || after > crate::db::revisions::newest(&mut tx).await?.0 {
         return Err(Error::field("/after", "out_of_range", "must be the number of a revision, or 0"));
     }
-    if let Some(oldest) = crate::db::revisions::oldest(&mut tx).await?.filter(|oldest| after + 1 < *oldest) {
+    if let Some(oldest) =
+        crate::db::revisions::oldest(&mut tx).await?.filter(|oldest| after.saturating_add(1) < *oldest)
+    {
         return Err(Error::HistoryDropped(oldest));
     }
     rows::rewind(&mut tx, id, after).await?;

@@ -192,14 +192,16 @@ pub async fn claim(tx: &mut Tx, id: WebhookId, now: i64, until: i64) -> Result<b
     Ok(tx.execute(SQL, &[id.0.into(), now.into(), until.into()]).await? == 1)
 }
 
-/// Writes how far it has come, unless it was rewound or taken over meanwhile (then false).
-pub async fn advance(tx: &mut Tx, id: WebhookId, from: &Progress, to: &Progress) -> Result<bool> {
-    const SQL: &str = "UPDATE webhooks SET delivered_to = $4, attempts = $5, failing_since = $6, next_attempt_at = $7, leased_until = $8 \
-         WHERE id = $1 AND delivered_to = $2 AND leased_until = $3";
+/// Writes how far it has come, unless it was rewound, taken over, disabled or otherwise changed since it was read (then
+/// false).
+pub async fn advance(tx: &mut Tx, read: &WebhookRow, to: &Progress) -> Result<bool> {
+    const SQL: &str = "UPDATE webhooks SET delivered_to = $5, attempts = $6, failing_since = $7, next_attempt_at = $8, leased_until = $9 \
+         WHERE id = $1 AND enabled = 1 AND revision = $2 AND delivered_to = $3 AND leased_until = $4";
     let args = [
-        id.0.into(),
-        from.delivered_to.into(),
-        from.leased_until.into(),
+        read.id.0.into(),
+        read.revision.into(),
+        read.progress.delivered_to.into(),
+        read.progress.leased_until.into(),
         to.delivered_to.into(),
         to.attempts.into(),
         to.failing_since.into(),
@@ -207,6 +209,12 @@ pub async fn advance(tx: &mut Tx, id: WebhookId, from: &Progress, to: &Progress)
         to.leased_until.into(),
     ];
     Ok(tx.execute(SQL, &args).await? == 1)
+}
+
+/// Gives it back as it is, where it is still held as it was read: the next turn takes it by its new configuration.
+pub async fn let_go(tx: &mut Tx, read: &WebhookRow) -> Result<()> {
+    const SQL: &str = "UPDATE webhooks SET leased_until = 0 WHERE id = $1 AND leased_until = $2";
+    tx.execute(SQL, &[read.id.0.into(), read.progress.leased_until.into()]).await.map(drop)
 }
 
 /// Removes it and what was noted of its deliveries.

@@ -221,6 +221,8 @@ pub const WEBHOOKS_PER_TENANT: i64 = 50;
 pub const WEBHOOK_PATTERNS: usize = 50;
 /// Webhooks that are sent to at once.
 pub const WEBHOOK_SENDERS: usize = 32;
+/// A webhook with a backlog is sent to so long before others have its place.
+pub const WEBHOOK_TURN_TIME: Duration = Duration::from_secs(5);
 /// How long attempts of webhooks are shown.
 pub const WEBHOOK_LOG_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Time for a connection to an address that others name.

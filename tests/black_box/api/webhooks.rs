@@ -16,6 +16,7 @@ crate::on_both_databases!(
     what_was_sent_is_sent_again_on_request,
     a_secret_is_shown_once_and_changed_without_a_gap,
     no_webhook_reaches_inside,
+    what_it_is_told_holds_from_the_next_delivery_on,
 );
 
 fn hook(api: &Api, receiver: &Receiver, events: &[&str]) -> Value {
@@ -161,6 +162,24 @@ fn a_secret_is_shown_once_and_changed_without_a_gap(backend: Backend) {
     }
     assert_eq!(api.delete(&path).status, 200);
     assert_problem(&api.get(&path), 404, "not_found");
+}
+
+fn what_it_is_told_holds_from_the_next_delivery_on(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    let receiver = Receiver::start();
+    let path = format!("/v1/webhooks/{}", id(&hook(&api, &receiver, &["create_domain"])));
+    api.change(&path, &json!({"enabled": false}));
+    let first = api.make("/v1/domains", &json!({"name": "a.example"}));
+    api.make("/v1/domains", &json!({"name": "b.example"}));
+    let held = receiver.hold();
+    api.change(&path, &json!({"enabled": true}));
+    assert_eq!(receiver.next().json()["data"]["number"], first["revision"]);
+    // While the first is on its way: the others are no longer wanted.
+    api.change(&path, &json!({"events": ["create_mailbox"]}));
+    drop(held);
+    api.mailbox("ada@b.example");
+    assert_eq!(receiver.next().json()["type"], "create_mailbox");
 }
 
 fn no_webhook_reaches_inside(backend: Backend) {

@@ -4,7 +4,7 @@ use super::PATIENCE;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver as Channel, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A delivery as it came.
 #[derive(Debug, Clone)]
@@ -28,6 +28,7 @@ impl Delivered {
 pub struct Receiver {
     pub address: SocketAddr,
     status: Arc<Mutex<u16>>,
+    gate: Arc<Mutex<()>>,
     came: Channel<Delivered>,
 }
 
@@ -37,25 +38,32 @@ impl Receiver {
         let address = listener.local_addr().expect("an address");
         let status = Arc::new(Mutex::new(204));
         let (sender, came) = channel();
-        let told = status.clone();
+        let gate = Arc::new(Mutex::new(()));
+        let (told, open) = (status.clone(), gate.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let mut reader = BufReader::new(stream);
                 let Some(delivered) = read(&mut reader) else { continue };
                 let status = *told.lock().expect("no panic holds it");
-                let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                let _ = reader.get_mut().write_all(answer.as_bytes());
                 if sender.send(delivered).is_err() {
                     return;
                 }
+                drop(open.lock().expect("no panic holds it"));
+                let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = reader.get_mut().write_all(answer.as_bytes());
             }
         });
-        Self { address, status, came }
+        Self { address, status, gate, came }
     }
 
     /// What it answers from now on.
     pub fn answer(&self, status: u16) {
         *self.status.lock().expect("no panic holds it") = status;
+    }
+
+    /// Keeps all answers back until it is dropped.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().expect("no panic holds it")
     }
 
     /// The next delivery.
