@@ -34,6 +34,8 @@ struct Reader {
     found: Vec<Address>,
     /// Words outside of angle brackets.
     phrase: Vec<u8>,
+    /// Whether an `@` is among them.
+    has_at: bool,
     /// What stands in angle brackets.
     angle: Option<Vec<u8>>,
     in_angle: bool,
@@ -46,7 +48,7 @@ impl Reader {
         match octet {
             b'"' => {
                 let text = until(rest, b'"', None);
-                self.words().extend_from_slice(&text);
+                self.say(&text);
             }
             b'(' => {
                 let text = until(rest, b')', Some(b'('));
@@ -64,7 +66,7 @@ impl Reader {
                 self.end_address();
                 self.end_group();
             }
-            b':' if !self.in_angle && !self.in_group && !self.phrase.contains(&b'@') => {
+            b':' if !self.in_angle && !self.in_group && !self.has_at => {
                 // RFC 9051 §7.5.2: a group begins with its name and no host.
                 let name = std::mem::take(&mut self.phrase).trim_ascii().to_vec();
                 self.found.push(Address { mailbox: Some(name), ..Address::default() });
@@ -75,19 +77,23 @@ impl Reader {
                     self.phrase.push(b' ');
                 }
             }
-            octet => self.words().push(octet),
+            octet => self.say(&[octet]),
         }
     }
 
-    fn words(&mut self) -> &mut Vec<u8> {
+    fn say(&mut self, words: &[u8]) {
         match &mut self.angle {
-            Some(angle) if self.in_angle => angle,
-            _ => &mut self.phrase,
+            Some(angle) if self.in_angle => angle.extend_from_slice(words),
+            _ => {
+                self.has_at |= memchr::memchr(b'@', words).is_some();
+                self.phrase.extend_from_slice(words);
+            }
         }
     }
 
     fn end_address(&mut self) {
         let phrase = std::mem::take(&mut self.phrase).trim_ascii().to_vec();
+        self.has_at = false;
         let comment = Some(std::mem::take(&mut self.comment)).filter(|text| !text.is_empty());
         self.in_angle = false;
         let (name, spec) = match self.angle.take() {

@@ -12,7 +12,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(block: &'a [u8]) -> Self {
-        let fields = super::fields(block).map(|field| (field.name, unfolded(field.value))).collect();
+        let fields = super::fields(block).map(|field| (field.name, unfolded(shown(field.value)))).collect();
         Self { fields }
     }
 
@@ -21,6 +21,11 @@ impl<'a> Fields<'a> {
         let found = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value.as_slice())
     }
+}
+
+/// As much of a value as is shown.
+fn shown(value: &[u8]) -> &[u8] {
+    value.get(..bounds::SHOWN_FIELD_OCTETS).unwrap_or(value)
 }
 
 /// RFC 5322 §2.2.3: line ends go, white space stays.
@@ -60,6 +65,12 @@ impl Parameterized {
             }
         }
         Self { value, parameters }
+    }
+
+    /// Octets of it all.
+    pub(super) fn octets(&self) -> usize {
+        let parameters: usize = self.parameters.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.value.len() + parameters
     }
 
     pub(super) fn parameter(&self, name: &str) -> Option<&[u8]> {

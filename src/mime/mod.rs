@@ -22,8 +22,8 @@ pub use fields::{RawField, fields};
 pub use known::{KNOWN_FIELDS, is_known_field};
 pub use scan::Summarizer;
 pub use subject::{BaseSubject, base_subject};
-pub use summary::{MessageInside, PartView, SummaryView};
-pub use text::{decoded, preview, sent_at};
+pub use summary::{AnyPart, MessageInside, PartView, SummaryView};
+pub use text::{Text, decoded, preview, sent_at, texts};
 
 #[cfg(test)]
 mod tests;

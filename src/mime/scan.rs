@@ -78,6 +78,8 @@ pub struct Summarizer {
     empty_before: bool,
     /// Whether the octet before was a CR.
     ends_with_cr: bool,
+    /// Octets of header text that the parts below the message leave in the summary.
+    shown: usize,
 }
 
 impl Default for Summarizer {
@@ -90,6 +92,7 @@ impl Default for Summarizer {
             header: Vec::new(),
             line: Vec::new(),
             line_octets: 0,
+            shown: 0,
             offset: 0,
             lines: 0,
             newline_before: 0,
@@ -218,11 +221,16 @@ impl Summarizer {
         read_fields(part, &fields, in_digest);
         if open.is_message {
             part.envelope = render::envelope(&fields);
-            if open.part == 0 {
-                // What was too long to be held is missing in the block: then there is no saying what is known.
-                let whole = block.len() as u64 + 2 >= end;
-                part.fields = known_fields(&block).filter(|_| whole);
-                part.references = nearest(fields.get("references").unwrap_or_default()).to_vec();
+        }
+        if open.part == 0 {
+            // What was too long to be held is missing in the block: then there is no saying what is known.
+            let whole = block.len() as u64 + 2 >= end;
+            part.fields = known_fields(&block).filter(|_| whole);
+            part.references = nearest(fields.get("references").unwrap_or_default()).to_vec();
+        } else {
+            self.shown += part.shown_octets();
+            if self.shown > bounds::PARTS_TEXT_OCTETS {
+                part.show_less();
             }
         }
         part.header.end = end;
@@ -290,6 +298,39 @@ fn is_identity(encoding: &[u8]) -> bool {
 
 fn opaque() -> Parameterized {
     Parameterized { value: b"application/octet-stream".to_vec(), parameters: Vec::new() }
+}
+
+impl Part {
+    /// Octets of its header that a summary shows.
+    fn shown_octets(&self) -> usize {
+        let texts = [&self.id, &self.description, &self.md5, &self.language, &self.location];
+        let texts: usize = texts.into_iter().flatten().map(Vec::len).sum();
+        let disposition = self.disposition.as_ref().map_or(0, Parameterized::octets);
+        texts + disposition + self.content_type.octets() + self.encoding.len() + self.envelope.len()
+    }
+
+    /// Leaves out what the structure can do without; a boundary is no longer needed once it was read.
+    fn show_less(&mut self) {
+        for text in [&mut self.id, &mut self.description, &mut self.md5, &mut self.language, &mut self.location] {
+            *text = None;
+        }
+        self.disposition = None;
+        if matches!(major(&self.content_type), Major::Other) {
+            let charset =
+                |(name, value): &(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"charset") && value.len() <= 64;
+            self.content_type.parameters.retain(charset);
+            self.content_type.parameters.truncate(1);
+        }
+        if self.content_type.octets() > 1024 {
+            self.content_type = opaque();
+        }
+        if self.encoding.len() > 64 {
+            self.encoding.clear();
+        }
+        if !self.envelope.is_empty() {
+            self.envelope = render::envelope(&Fields::new(b""));
+        }
+    }
 }
 
 fn read_fields(part: &mut Part, fields: &Fields<'_>, in_digest: bool) {

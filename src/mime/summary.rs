@@ -114,6 +114,21 @@ pub struct PartView<'a> {
     pub message: Option<MessageInside>,
 }
 
+/// A part of whatever depth, for who looks at all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyPart<'a> {
+    /// Its own header, with the empty line.
+    pub header: Range<u64>,
+    /// What it holds, as it is encoded.
+    pub body: Range<u64>,
+    /// The content-transfer-encoding as sent; empty when there is none.
+    pub encoding: &'a [u8],
+    /// It holds no parts and no message.
+    pub is_leaf: bool,
+    /// It is a message inside another one: its header is a message's.
+    pub is_message_inside: bool,
+}
+
 /// A message inside a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageInside {
@@ -248,6 +263,20 @@ impl<'a> SummaryView<'a> {
                 header: inner.header_start..inner.body_start,
                 body: inner.body_start..inner.body_end,
             }),
+        })
+    }
+
+    /// Every part, the message itself first, parents before what they hold.
+    pub fn every_part(&self) -> impl Iterator<Item = AnyPart<'a>> + '_ {
+        self.parts.iter().enumerate().map(|(at, part)| {
+            let parent = usize::try_from(part.parent).ok().and_then(|parent| self.parts.get(parent));
+            AnyPart {
+                header: part.header_start..part.body_start,
+                body: part.body_start..part.body_end,
+                encoding: part.encoding,
+                is_leaf: part.kind == 0,
+                is_message_inside: at > 0 && parent.is_some_and(|parent| parent.kind == 2),
+            }
         })
     }
 

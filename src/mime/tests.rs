@@ -185,3 +185,26 @@ proptest! {
         }
     }
 }
+
+/// However much header text its parts have, a summary stays small, and names every part.
+#[test]
+fn a_summary_is_bounded() {
+    let part = format!("--b\r\nContent-Description: {}\r\n\r\nx\r\n", "d".repeat(100_000));
+    let message = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n", part.repeat(100));
+    let mut summarizer = Summarizer::default();
+    summarizer.push(message.as_bytes());
+    let summary = summarizer.finish();
+    assert!(summary.len() < 4 * crate::model::bounds::PARTS_TEXT_OCTETS, "{}", summary.len());
+    let view = SummaryView::new(&summary).unwrap();
+    assert!(view.part(&[1]).is_some() && view.part(&[100]).is_some());
+}
+
+/// An address list that never becomes one is read once.
+#[test]
+fn colons_after_an_at_sign_cost_no_more_than_letters() {
+    let field =
+        [b"To: ".to_vec(), vec![b'a'; 100_000], b"@".to_vec(), vec![b':'; 900_000], b"\r\n\r\n".to_vec()].concat();
+    let mut summarizer = Summarizer::default();
+    summarizer.push(&field);
+    assert!(SummaryView::new(&summarizer.finish()).is_some());
+}

@@ -95,6 +95,11 @@ pub const OUTPUT_OCTETS: usize = 64 * 1024;
 pub const SMTP_LINE_OCTETS: usize = 4096;
 /// Octets read of an overlong line before the connection is closed.
 pub const OVERLONG_LINE_OCTETS: usize = 64 * 1024;
+/// Octets of header text that the parts of a message below its own header may leave in its summary; what comes beyond
+/// is shown without its parameters and descriptions.
+pub const PARTS_TEXT_OCTETS: usize = 256 * 1024;
+/// Octets of one header field that are shown of it (ENVELOPE, BODYSTRUCTURE); the message itself keeps them all.
+pub const SHOWN_FIELD_OCTETS: usize = 256 * 1024;
 /// A path without its brackets (RFC 5321 §4.5.3.1.3).
 pub const PATH_OCTETS: usize = 254;
 /// Recipients of one transaction (RFC 5321 §4.5.3.1.8: at least 100; 452 4.5.3 beyond).

@@ -4,11 +4,11 @@
 //! §6.4.4: servers should). It works on memory only. Invariant: nothing is decoded before
 //! a key asks for it.
 
-use crate::mime::{RawField, casemap, fields};
+use crate::mime::{self, RawField, casemap, fields};
 use bytes::Bytes;
 use jiff::civil::Date;
+use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{HeaderValue, MessageParser, PartType};
 use std::cell::OnceCell;
 
 /// One message.
@@ -73,26 +73,12 @@ fn unstructured(value: &[u8]) -> String {
     }
 }
 
-/// All texts of a body, those of messages inside it as well.
+/// All texts of a body, those of messages inside it as well, as keys.
 fn body_texts(octets: &[u8]) -> Vec<String> {
-    let Some(message) = MessageParser::default().parse(octets) else { return Vec::new() };
-    let mut texts = Vec::new();
-    let mut left = vec![&message];
-    while let Some(message) = left.pop() {
-        for part in &message.parts {
-            match &part.body {
-                PartType::Text(text) | PartType::Html(text) => texts.push(casemap(text)),
-                PartType::Message(inner) => {
-                    // The header of a message inside is part of the outer body.
-                    let header = fields(inner.raw_message());
-                    texts.extend(header.map(|field| casemap(&unstructured(field.value))));
-                    left.push(inner);
-                }
-                _ => {}
-            }
-        }
-    }
-    texts
+    let key = |text: mime::Text| match text {
+        mime::Text::Plain(text) | mime::Text::Html(text) | mime::Text::Field(text) => casemap(&text),
+    };
+    mime::texts(octets).into_iter().map(key).collect()
 }
 
 #[cfg(test)]
