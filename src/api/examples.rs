@@ -69,6 +69,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "create_mailbox_scheduled_change" | "create_domain_scheduled_change" => {
             json!({"protocols": {"pop3": {"state": "enabled"}}, "until": "2099-12-31T00:00:00Z"})
         }
+        "contain_mailbox" => json!({"reason": "sends spam since this morning"}),
         "create_app_password" => {
             json!({"name": "phone", "protocols": ["imap", "submission"], "expires_at": "2099-12-31T00:00:00Z"})
         }

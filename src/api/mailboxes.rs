@@ -187,7 +187,7 @@ async fn with_usage(state: &ApiState, mailboxes: Vec<Mailbox>) -> Result<Vec<Mai
     Ok(mailboxes.into_iter().zip(usages).map(view).collect())
 }
 
-async fn one_with_usage(state: &ApiState, mailbox: Mailbox) -> Result<MailboxView, Problem> {
+pub(super) async fn one_with_usage(state: &ApiState, mailbox: Mailbox) -> Result<MailboxView, Problem> {
     with_usage(state, vec![mailbox]).await?.pop().ok_or_else(Problem::not_found)
 }
 

@@ -8,6 +8,7 @@ mod app_passwords;
 mod batch;
 mod bulk_jobs;
 mod caller;
+mod containment;
 mod contract;
 mod csv;
 mod domains;
@@ -127,6 +128,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Protocols, routes!(protocols::of_mailbox, protocols::patch_mailbox))
         .of(R::Suspensions, routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
         .of(R::Suspensions, routes!(suspensions::lift_mailbox))
+        .of(R::Suspensions, routes!(containment::contain, containment::release))
         .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
         .of(R::Mailboxes, routes!(app_passwords::delete))
         .of(R::Mailboxes, routes!(batch::mailboxes))

@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod bulk_jobs;
 mod caller;
 mod change;
+pub mod containment;
 pub mod diff;
 pub mod dispatch;
 pub mod domains;

@@ -23,6 +23,9 @@ pub struct Suspension {
     /// When it ends by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
+    /// Whether it contains the mailbox: it then ends by releasing that.
+    #[schema(example = false)]
+    pub containment: bool,
     /// Who made it.
     pub by: String,
     /// When it was made.
@@ -37,6 +40,7 @@ impl From<SuspensionRow> for Suspension {
             scope: row.scope,
             reason: row.reason,
             until: row.until.map(Timestamp),
+            containment: row.contains,
             by: row.caller,
             created_at: Timestamp(row.created_at),
         }
@@ -86,7 +90,7 @@ pub(super) async fn reach(tx: &mut Tx, caller: &Caller, of: Suspended) -> Result
 }
 
 /// The suspended object's ETag changes with its suspensions.
-async fn touch(tx: &mut Tx, of: Suspended, revision: i64) -> Result<()> {
+pub(super) async fn touch(tx: &mut Tx, of: Suspended, revision: i64) -> Result<()> {
     match of {
         Suspended::Mailbox(id) => {
             if let Some(mut row) = mailbox_rows::find(tx, id).await? {
@@ -133,6 +137,7 @@ pub async fn create(
         caller: caller.id.to_string(),
         created_at: change.now(),
         revision: change.revision(),
+        contains: false,
     };
     rows::insert(change.tx(), of, &row).await?;
     let revision = change.revision();
@@ -185,6 +190,9 @@ pub async fn lift(control: &Control, caller: &Caller, of: Suspended, id: Suspens
     let row = rows::list(change.tx(), of).await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound)?;
     if row.level < caller.level() {
         return Err(Error::NotAllowed("this suspension was made at a level above yours and is lifted there"));
+    }
+    if row.contains {
+        return Err(Error::InUse("it contains the mailbox: release that"));
     }
     rows::delete(change.tx(), of, id).await?;
     let revision = change.revision();

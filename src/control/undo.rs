@@ -33,6 +33,11 @@ pub fn opposite(action: &str, object: &str) -> Result<Opposite, &'static str> {
     if let Some(reason) = reason {
         return Err(reason);
     }
+    match action {
+        "contain_mailbox" => return Ok(Opposite::Restore("release_mailbox".into())),
+        "release_mailbox" => return Ok(Opposite::Create("contain_mailbox".into())),
+        _ => {}
+    }
     let (verb, what) = action.split_once('_').unwrap_or((action, ""));
     // A suspension's revision belongs to what is suspended.
     let what = match what {
@@ -123,6 +128,8 @@ mod tests {
         assert_eq!(opposite("delete_domain", "dom_1"), Ok(Opposite::Create(named("create_domain"))));
         assert_eq!(opposite("create_suspension", "dom_1"), Ok(Opposite::Delete(named("delete_domain_suspension"))));
         assert_eq!(opposite("delete_suspension", "mbx_1"), Ok(Opposite::Create(named("create_mailbox_suspension"))));
+        assert_eq!(opposite("contain_mailbox", "mbx_1"), Ok(Opposite::Restore(named("release_mailbox"))));
+        assert_eq!(opposite("release_mailbox", "mbx_1"), Ok(Opposite::Create(named("contain_mailbox"))));
         for action in ["delete_key", "delete_app_password", "delete_user", "delete_webhook", "bootstrap", ""] {
             assert!(opposite(action, "x").is_err(), "{action}");
         }

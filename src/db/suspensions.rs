@@ -41,6 +41,8 @@ pub struct SuspensionRow {
     pub created_at: i64,
     /// The revision that made it.
     pub revision: i64,
+    /// Whether it contains a mailbox: then it ends by releasing that.
+    pub contains: bool,
 }
 
 fn read(row: &Row) -> Result<SuspensionRow> {
@@ -53,14 +55,15 @@ fn read(row: &Row) -> Result<SuspensionRow> {
         caller: row.get(5)?,
         created_at: row.get(6)?,
         revision: row.get(7)?,
+        contains: row.get::<i64>(8)? != 0,
     })
 }
 
 /// Suspensions of a mailbox or a domain, oldest first.
 pub async fn list(tx: &mut Tx, of: Suspended) -> Result<Vec<SuspensionRow>> {
-    const OF_MAILBOX: &str = "SELECT id, scope, reason, until_at, level, caller, created_at, revision FROM suspensions \
+    const OF_MAILBOX: &str = "SELECT id, scope, reason, until_at, level, caller, created_at, revision, contains FROM suspensions \
          WHERE mailbox_id = $1 ORDER BY id";
-    const OF_DOMAIN: &str = "SELECT id, scope, reason, until_at, level, caller, created_at, revision FROM suspensions \
+    const OF_DOMAIN: &str = "SELECT id, scope, reason, until_at, level, caller, created_at, revision, contains FROM suspensions \
          WHERE domain_id = $1 ORDER BY id";
     let rows = match of {
         Suspended::Mailbox(id) => tx.all(OF_MAILBOX, &[id.0.into()]).await?,
@@ -82,10 +85,18 @@ pub async fn in_force(
     rows.iter().map(|row| Ok((row.parse(0)?, row.get(1)?))).collect()
 }
 
+/// The suspensions that contain mailboxes whose ids lie in a range, with whose they are.
+pub async fn containing(tx: &mut Tx, from: MailboxId, to: MailboxId) -> Result<Vec<(MailboxId, SuspensionRow)>> {
+    const SQL: &str = "SELECT id, scope, reason, until_at, level, caller, created_at, revision, contains, mailbox_id FROM suspensions \
+         WHERE contains = 1 AND mailbox_id >= $1 AND mailbox_id <= $2";
+    let rows = tx.all(SQL, &[from.0.into(), to.0.into()]).await?;
+    rows.iter().map(|row| Ok((MailboxId(row.get(9)?), read(row)?))).collect()
+}
+
 /// Adds a suspension.
 pub async fn insert(tx: &mut Tx, of: Suspended, suspension: &SuspensionRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO suspensions (id, mailbox_id, domain_id, scope, reason, until_at, level, caller, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO suspensions (id, mailbox_id, domain_id, scope, reason, until_at, level, caller, created_at, revision, contains) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let (mailbox, domain) = of.columns();
     let args = [
         suspension.id.0.into(),
@@ -98,6 +109,7 @@ pub async fn insert(tx: &mut Tx, of: Suspended, suspension: &SuspensionRow) -> R
         suspension.caller.as_str().into(),
         suspension.created_at.into(),
         suspension.revision.into(),
+        suspension.contains.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }

@@ -3,6 +3,7 @@
 mod app_passwords;
 mod bulk;
 mod callers;
+mod containment;
 mod events;
 mod every_operation;
 mod mail;

@@ -7,6 +7,7 @@ mod addresses;
 mod answers;
 mod app_passwords;
 mod bed;
+mod containment;
 mod log;
 mod logging_in;
 mod objects;
@@ -62,6 +63,10 @@ on_both! {
         an_app_password_ends_when_it_says
         a_mailbox_takes_app_passwords_alone_if_wished
         app_passwords_are_made_by_who_reaches_the_mailbox
+    }
+    containment {
+        a_contained_mailbox_is_used_by_nobody_until_it_is_released
+        a_mailbox_is_released_where_it_was_contained_or_above
     }
     log {
         revisions_have_no_gap_and_follow_the_order_of_commits

@@ -2,12 +2,11 @@
 //!
 //! Nothing here deletes mail: a removed mailbox is noted for the purge, which the store carries out after the commit.
 
-use super::{Mailbox, check_there, levels_of, reach, view_of};
+use super::{Mailbox, check_there, page_of, reach, view_of};
 use crate::control::change::{check_unchanged, closes_all, view};
 use crate::control::limits::{give_back, take_quota};
 use crate::control::suspensions::refuse_deletion;
 use crate::control::{Caller, Change, Control, Error, PageRequest, Paged, Record, Result};
-use crate::db::levels::Above;
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{addresses, api_sessions, app_passwords, logins, purges};
@@ -98,9 +97,7 @@ pub(in crate::control) async fn end(control: &Control, id: MailboxId) -> Result<
 pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Mailbox>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list_deleted(&mut tx, caller.list_path()?, page.into()).await?;
-    let levels_of = levels_of(&mut tx, &rows).await?;
-    let view = |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&Above::default()));
-    Ok(Paged::new(rows, page, |row| row.id.0, view))
+    page_of(&mut tx, rows, page).await
 }
 
 /// Deletes a mailbox; its mail goes soon after.

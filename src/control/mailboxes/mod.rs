@@ -6,6 +6,7 @@ pub use ends::{GRACE_DAYS, delete, delete_softly, list_deleted, restore};
 pub(super) use ends::{end, purge};
 
 use super::change::{check_unchanged, closes_all, taken, view};
+use super::containment::{self, Containment};
 use super::limits::{take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
@@ -69,6 +70,9 @@ pub struct Mailbox {
     pub mode: MailboxMode,
     /// True when mail protocols take app passwords alone, and the mailbox's own password opens the API.
     pub app_passwords_only: bool,
+    /// Why nobody may use it while it goes on receiving; `null` where nobody contained it.
+    #[schema(example = json!(null))]
+    pub contained: Option<Containment>,
     /// When it ends: from then on nobody signs in and no mail is taken; `null` never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
@@ -87,7 +91,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    fn new(row: &MailboxRow, above: &Above) -> Self {
+    fn new(row: &MailboxRow, above: &Above, contained: Option<Containment>) -> Self {
         Self {
             id: row.id,
             domain: row.domain,
@@ -100,6 +104,7 @@ impl Mailbox {
             protocols: row.protocols.clone().into(),
             mode: row.mode,
             app_passwords_only: row.app_passwords_only,
+            contained,
             expires_at: row.expires_at.map(Timestamp),
             deleted_at: row.deleted_at.map(Timestamp),
             purge_at: row.purge_at.map(Timestamp),
@@ -171,8 +176,19 @@ impl MailboxPatch {
     }
 }
 
-async fn view_of(tx: &mut Tx, row: &MailboxRow) -> Result<Mailbox> {
-    Ok(Mailbox::new(row, &levels::above(tx, &row.path).await?))
+pub(super) async fn view_of(tx: &mut Tx, row: &MailboxRow) -> Result<Mailbox> {
+    let contained = containment::of(tx, row.id).await?;
+    Ok(Mailbox::new(row, &levels::above(tx, &row.path).await?, contained))
+}
+
+/// A page of mailboxes: what they share is read once.
+async fn page_of(tx: &mut Tx, rows: Vec<MailboxRow>, page: PageRequest) -> Result<Paged<Mailbox>> {
+    let levels_of = levels_of(tx, &rows).await?;
+    let mut contained = containment::of_all(tx, rows.iter().map(|row| row.id)).await?;
+    let none = Above::default();
+    let view =
+        |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&none), contained.remove(&row.id));
+    Ok(Paged::new(rows, page, |row| row.id.0, view))
 }
 
 /// The levels above the mailboxes of a page, each tenant's read once.
@@ -318,9 +334,7 @@ pub async fn list(
         }
         (None, None) => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
     };
-    let levels_of = levels_of(&mut tx, &rows).await?;
-    let view = |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&Above::default()));
-    Ok(Paged::new(rows, page, |row| row.id.0, view))
+    page_of(&mut tx, rows, page).await
 }
 
 /// Changes a mailbox. Its owner may change name, password and what opens it.
