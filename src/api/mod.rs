@@ -11,6 +11,7 @@ mod caller;
 mod containment;
 mod contract;
 mod csv;
+mod deadlines;
 mod domains;
 mod dry_run;
 mod events;

@@ -193,6 +193,8 @@ pub const VERIFIED_PASSWORDS: u64 = 50_000;
 pub const HTTP_HEADER_TIME: Duration = Duration::from_secs(10);
 /// Time for a whole request and its answer.
 pub const HTTP_REQUEST_TIME: Duration = Duration::from_secs(60);
+/// A connection on which nothing is asked is closed after so long.
+pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(120);
 /// Octets of a request's header.
 pub const HTTP_HEADER_OCTETS: usize = 64 * 1024;
 /// Octets of a request's body.
