@@ -1,7 +1,8 @@
 //! The one gate before every operation: each route is registered with what it is about, or not at all.
 //!
 //! It decides by the declared resource and the method; how far a caller reaches is control's. Invariant: there is
-//! no way to add a route that says neither its resource nor why it needs none.
+//! no way to add a route that says neither its resource nor why it needs none, and none takes a query parameter that
+//! its document does not name.
 
 use super::ApiState;
 use super::dry_run::writes;
@@ -9,9 +10,14 @@ use super::problem::Problem;
 use crate::control::Caller;
 use crate::model::{Resource, Scope};
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::path::{Operation, PathItem};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use url::form_urlencoded;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 /// Routes that have all said what they are about.
@@ -25,11 +31,12 @@ impl Gated {
 
     /// Open to everybody: nobody has signed in yet, or nobody need to.
     pub fn open(self, routes: UtoipaMethodRouter<ApiState>) -> Self {
-        Self(self.0.routes(routes))
+        Self(self.0.routes(knowing(routes)))
     }
 
     /// What every known caller may ask of itself.
-    pub fn own(self, (schemas, paths, methods): UtoipaMethodRouter<ApiState>) -> Self {
+    pub fn own(self, routes: UtoipaMethodRouter<ApiState>) -> Self {
+        let (schemas, paths, methods) = knowing(routes);
         let gate = async |request: Request, next: Next| match caller(&request) {
             Ok(_) => next.run(request).await,
             Err(problem) => problem.into_response(),
@@ -38,10 +45,11 @@ impl Gated {
     }
 
     /// About a resource: who may read it or write it passes.
-    pub fn of(self, resource: Resource, (schemas, mut paths, methods): UtoipaMethodRouter<ApiState>) -> Self {
+    pub fn of(self, resource: Resource, routes: UtoipaMethodRouter<ApiState>) -> Self {
+        let (schemas, mut paths, methods) = knowing(routes);
         for item in paths.paths.values_mut() {
-            for (write, operation) in operations_of(item) {
-                let scope = Scope::of(resource, write).to_string();
+            for (method, operation) in operations_of(item) {
+                let scope = Scope::of(resource, writes(&method)).to_string();
                 operation.extensions.get_or_insert_default().insert("x-scope".to_owned(), scope.into());
             }
         }
@@ -55,10 +63,53 @@ impl Gated {
     }
 }
 
-fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+/// Routes that refuse query parameters which their document does not name: a mistyped filter must not come to no filter.
+/// Whoever may not ask at all is refused for that first.
+fn knowing((schemas, mut paths, methods): UtoipaMethodRouter<ApiState>) -> UtoipaMethodRouter<ApiState> {
+    let named = |(method, operation): (Method, &mut Operation)| {
+        let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter),
+            RefOr::Ref(_) => None,
+        });
+        let of_query = parameters.filter(|parameter| parameter.parameter_in == ParameterIn::Query);
+        (method, of_query.map(|parameter| parameter.name.clone()).collect())
+    };
+    let known: HashMap<Method, HashSet<String>> =
+        paths.paths.values_mut().flat_map(|item| operations_of(item).map(named).collect::<Vec<_>>()).collect();
+    let known = Arc::new(known);
+    let check = move |request: Request, next: Next| {
+        let unknown = unknown_parameter(&known, &request);
+        async move {
+            match unknown {
+                Some(problem) => problem.into_response(),
+                None => next.run(request).await,
+            }
+        }
+    };
+    (schemas, paths, methods.route_layer(from_fn(check)))
+}
+
+fn unknown_parameter(known: &HashMap<Method, HashSet<String>>, request: &Request) -> Option<Problem> {
+    // HEAD is answered by what answers GET (RFC 9110 §9.3.2).
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let query = request.uri().query()?;
+    let known = known.get(method);
+    let unknown = form_urlencoded::parse(query.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .find(|name| !known.is_some_and(|known| known.contains(name)))?;
+    Some(Problem::field(&unknown, "unknown_parameter", "there is no such query parameter here"))
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let PathItem { get, post, put, patch, delete, .. } = item;
-    let all = [(false, get), (true, post), (true, put), (true, patch), (true, delete)];
-    all.into_iter().filter_map(|(write, operation)| Some((write, operation.as_mut()?)))
+    let all = [
+        (Method::GET, get),
+        (Method::POST, post),
+        (Method::PUT, put),
+        (Method::PATCH, patch),
+        (Method::DELETE, delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn caller(request: &Request) -> Result<&Caller, Problem> {

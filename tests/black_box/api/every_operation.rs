@@ -13,6 +13,7 @@ crate::on_both_databases!(
     without_a_token_it_is_401,
     another_tenants_object_looks_absent,
     a_dry_run_of_any_write_changes_nothing,
+    an_unknown_query_parameter_is_refused_everywhere,
 );
 
 fn document(server: &Server) -> Value {
@@ -219,4 +220,22 @@ fn a_dry_run_of_any_write_changes_nothing(backend: Backend) {
     assert!(shown > 10 && refused > 0, "{shown} shown, {refused} refused");
     assert_eq!(newest(&operator), before, "a dry run made a revision");
     assert_eq!(operator.get(&format!("/v1/tenants/{tenant}")).json()["name"], "victim");
+}
+
+/// A mistyped filter must not come to no filter, nor a mistyped `dry_run` to a write.
+fn an_unknown_query_parameter_is_refused_everywhere(backend: Backend) {
+    let server = Server::start(backend);
+    let operator = server.operator();
+    let tenant = id(&operator.make("/v1/tenants", &json!({"name": "victim", "kind": "reseller"})));
+    let objects = Objects::make(&server, &operator, &tenant);
+    let newest = operator.get("/v1/revisions?limit=1").json()["items"][0]["number"].clone();
+    for operation in operations(&document(&server)) {
+        let path = filled(&operation.path, |prefix| objects.at(prefix));
+        for mistyped in ["dry-run=true", "LIMIT=1", "%64ry_run%00=true"] {
+            let answer = call(&operator, &operation, &format!("{path}?{mistyped}"));
+            assert_problem(&answer, 422, &format!("{} {path}?{mistyped}", operation.method));
+            assert_eq!(answer.json()["errors"][0]["code"], "unknown_parameter", "{} {path}", operation.method);
+        }
+    }
+    assert_eq!(operator.get("/v1/revisions?limit=1").json()["items"][0]["number"], newest, "something was done");
 }
