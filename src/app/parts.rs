@@ -43,6 +43,7 @@ impl Parts {
         let clock = Clock::system();
         let tls = certificate(settings, folder)?;
         let (db, store) = databases(settings, folder, &clock).await?;
+        store.keep_free(settings.min_free);
         let seal = Seal::open(folder.path())?;
         let (passwords, throttle, committed) = (Passwords::new(), Throttle::default(), Arc::new(Notify::new()));
 

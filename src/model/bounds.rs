@@ -270,5 +270,7 @@ pub const COMMIT_BATCH_OCTETS: usize = 16 * 1024 * 1024;
 pub const READ_BATCH: usize = 500;
 /// Octets of bodies of one set-based read.
 pub const READ_BATCH_OCTETS: usize = 1024 * 1024;
-/// Free bytes of the data folder below which no mail is accepted (452 4.3.1).
+/// Free octets of the data folder below which no mail is accepted (452 4.3.1), unless the settings want more.
 pub const FREE_OCTETS: u64 = 256 * 1024 * 1024;
+/// What the settings cannot go below: one and a half times the largest message, as Postfix asks for before MAIL.
+pub const FREE_OCTETS_LEAST: u64 = MESSAGE_OCTETS / 2 * 3;

@@ -54,6 +54,11 @@ pub const KEYS: &[Key] = &[
         "730",
         "days that revisions are kept; older ones go to history/ in the data folder, a JSON line each; 0 keeps all",
     ),
+    key(
+        "min_free_octets",
+        "268435456",
+        "free octets of the data folder below which no mail is accepted; never less than one and a half messages",
+    ),
     key("operator_password", "", "password of the first operator; a generated one is printed once when none is given"),
     key("log", "info", "which log lines: error, warn, info, debug, or a tracing filter"),
     key("log_format", "text", "text or json"),

@@ -36,6 +36,8 @@ pub struct Settings {
     pub outbound_allow: Vec<ipnet::IpNet>,
     /// How long revisions are kept before they are exported; `None` for ever.
     pub history: Option<std::time::Duration>,
+    /// Free octets of the data folder below which no mail is accepted.
+    pub min_free: u64,
     /// The password of the first operator instead of a generated one.
     pub operator_password: Option<Secret>,
     /// The filter of log lines, as `tracing` writes it.

@@ -129,6 +129,7 @@ impl Reader {
             plain_http: self.word("plain_http", &["loopback", "always"]) == "always",
             outbound_allow: self.outbound_allow(),
             history: self.history(),
+            min_free: self.min_free(),
             operator_password: self.operator_password(),
             log: self.log(),
             log_json: self.word("log_format", &["text", "json"]) == "json",
@@ -212,6 +213,15 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn min_free(&mut self) -> u64 {
+        let text = self.text("min_free_octets");
+        text.parse().unwrap_or_else(|_| {
+            let place = self.place("min_free_octets");
+            self.mistake(place, format!("must be a number of octets, not {text:?}"));
+            0
+        })
     }
 
     fn operator_password(&mut self) -> Option<Secret> {

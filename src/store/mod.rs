@@ -351,6 +351,11 @@ impl Store {
         !self.shared.read_only.load(Ordering::Acquire) && self.shared.has_space()
     }
 
+    /// How many octets of the disk stay free: below them no mail is accepted, and what is there can be read and deleted.
+    pub fn keep_free(&self, octets: u64) {
+        self.shared.keep_free.store(octets.max(crate::model::bounds::FREE_OCTETS_LEAST), Ordering::Relaxed);
+    }
+
     /// Finishes what is queued, syncs and closes.
     pub async fn close(&self) {
         self.shared.close().await;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     /// Tells this process from other nodes.
     pub node: u64,
     data_dir: PathBuf,
+    /// Free octets below which the disk is short of room.
+    pub keep_free: AtomicU64,
     space_checked: AtomicI64,
     has_space: AtomicBool,
     ended: watch::Receiver<bool>,
@@ -74,9 +76,12 @@ impl Shared {
     pub fn has_space(&self) -> bool {
         let now = self.clock.now();
         if self.space_checked.swap(now, Ordering::AcqRel) != now {
-            let room = rustix::fs::statvfs(&self.data_dir)
-                .is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= bounds::FREE_OCTETS);
-            self.has_space.store(room, Ordering::Release);
+            let keep = self.keep_free.load(Ordering::Relaxed);
+            let room =
+                rustix::fs::statvfs(&self.data_dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= keep);
+            if self.has_space.swap(room, Ordering::AcqRel) != room {
+                tracing::warn!(room, keep_free = keep, "free space of the data folder");
+            }
         }
         self.has_space.load(Ordering::Acquire)
     }
@@ -147,6 +152,7 @@ impl Store {
             clock,
             node: rand::random(),
             data_dir: data_dir.to_owned(),
+            keep_free: AtomicU64::new(bounds::FREE_OCTETS),
             space_checked: AtomicI64::new(i64::MIN),
             has_space: AtomicBool::new(true),
             ended,

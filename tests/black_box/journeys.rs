@@ -3,6 +3,7 @@
 mod attacks;
 mod compressed;
 mod crash;
+mod disk_short;
 mod drain;
 mod hostile;
 mod live_sessions;

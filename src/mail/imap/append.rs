@@ -134,6 +134,10 @@ fn replaced_uid(selected: &Selected, replaced: Option<&Replaced>, uid_only: bool
 
 async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<Intake, Stop> {
     let folder = account.target(peer, folder).await?;
+    if !peer.services.store.accepts_mail() {
+        // RFC 5530 §3: for the moment, and for everybody; OVERQUOTA would blame the mailbox.
+        return Err(Reply::no("The server is short of room, try again later").with("UNAVAILABLE").into());
+    }
     let quota = account.quota(&peer.services).await?;
     let usage = peer.services.store.usage(account.config.id).await?;
     Ok(Intake { rights: account.rights(&folder), folder, quota, usage, messages: Vec::new() })

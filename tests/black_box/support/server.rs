@@ -57,6 +57,11 @@ impl Server {
         self.await_ready();
     }
 
+    /// Writes the settings file that the next start reads.
+    pub fn settings(&self, text: &str) {
+        std::fs::write(self.folder.path().join("facteur.toml"), text).expect("a settings file");
+    }
+
     /// Sends a signal (`TERM`, `KILL`) to the process.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
