@@ -25,6 +25,7 @@ pub struct Meters {
     sessions: Family<One, Gauge>,
     applied: Gauge,
     newest: Gauge,
+    look_ups: Gauge,
 }
 
 static METERS: LazyLock<Meters> = LazyLock::new(Meters::new);
@@ -39,7 +40,8 @@ impl Meters {
         let mut registry = Registry::with_prefix("facteur");
         let (logins, deliveries, requests) = (Family::default(), Family::default(), Family::default());
         let (commits, writes, panics) = (Counter::default(), Counter::default(), Counter::default());
-        let (sessions, applied, newest) = (Family::default(), Gauge::default(), Gauge::default());
+        let (sessions, applied, newest, look_ups) =
+            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("logins", "Logins of mail protocols, by protocol and outcome", logins.clone());
         registry.register("deliveries", "Messages for our mailboxes, by what became of them", deliveries.clone());
         registry.register("http_requests", "Requests to the API, by method and class of status", requests.clone());
@@ -49,7 +51,8 @@ impl Meters {
         registry.register("sessions", "Signed-in mail sessions of this node, by protocol", sessions.clone());
         registry.register("revision_applied", "The newest revision that this node obeys", applied.clone());
         registry.register("revision_newest", "The newest revision there is", newest.clone());
-        Self { registry, logins, deliveries, requests, commits, writes, panics, sessions, applied, newest }
+        registry.register("directory_look_ups", "Questions that the directory asked the database", look_ups.clone());
+        Self { registry, logins, deliveries, requests, commits, writes, panics, sessions, applied, newest, look_ups }
     }
 
     /// A login by a protocol came out so.
@@ -100,6 +103,11 @@ impl Meters {
     pub fn set_revisions(&self, applied: i64, newest: i64) {
         self.applied.set(applied);
         self.newest.set(newest);
+    }
+
+    /// So often the directory asked the database.
+    pub fn set_look_ups(&self, look_ups: u64) {
+        self.look_ups.set(i64::try_from(look_ups).unwrap_or(i64::MAX));
     }
 
     /// Everything, in the OpenMetrics text format.

@@ -12,13 +12,25 @@ pub enum Addressee {
     Alias(AliasId),
 }
 
+/// What the first of these canonical keys stands for that stands for something, and which of them that is.
+pub async fn find_first(tx: &mut Tx, keys: [&str; 3]) -> Result<Option<(usize, Addressee)>> {
+    const SQL: &str = "SELECT address_key, mailbox_id, alias_id FROM addresses WHERE address_key IN ($1, $2, $3)";
+    let mut first: Option<(usize, Addressee)> = None;
+    for row in tx.all(SQL, &keys.map(Into::into)).await? {
+        let key: String = row.get(0)?;
+        let mailbox = row.get::<Option<i64>>(1)?.map(|id| Addressee::Mailbox(MailboxId(id)));
+        let alias = row.get::<Option<i64>>(2)?.map(|id| Addressee::Alias(AliasId(id)));
+        let (Some(at), Some(found)) = (keys.iter().position(|one| *one == key), mailbox.or(alias)) else { continue };
+        if first.is_none_or(|(earlier, _)| at < earlier) {
+            first = Some((at, found));
+        }
+    }
+    Ok(first)
+}
+
 /// What a canonical address key stands for.
 pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Addressee>> {
-    const SQL: &str = "SELECT mailbox_id, alias_id FROM addresses WHERE address_key = $1";
-    let Some(row) = tx.one(SQL, &[key.into()]).await? else { return Ok(None) };
-    let mailbox = row.get::<Option<i64>>(0)?.map(|id| Addressee::Mailbox(MailboxId(id)));
-    let alias = row.get::<Option<i64>>(1)?.map(|id| Addressee::Alias(AliasId(id)));
-    Ok(mailbox.or(alias))
+    Ok(find_first(tx, [key, "", ""]).await?.map(|(_, addressee)| addressee))
 }
 
 /// Takes an address; `Unique` when it is taken.

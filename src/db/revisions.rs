@@ -85,11 +85,12 @@ pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
     tx.execute(SQL, &args).await.map(drop)
 }
 
-/// What revisions after `number` touch, in order, at most `limit` of them.
-pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<Vec<(Revision, Vec<Touch>)>> {
+/// What revisions after `number` touch, in order, at most `limit` of them. One that cannot be read says why instead,
+/// and hides none of the others.
+pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<Vec<(Revision, Result<Vec<Touch>>)>> {
     const SQL: &str = "SELECT number, touches FROM revisions WHERE number > $1 ORDER BY number LIMIT $2";
     let rows = tx.all(SQL, &[number.0.into(), limit.into()]).await?;
-    rows.iter().map(|row| Ok((Revision(row.get(0)?), read_touches(row, 1)?))).collect()
+    rows.iter().map(|row| Ok((Revision(row.get(0)?), read_touches(row, 1)))).collect()
 }
 
 /// One revision.

@@ -1,12 +1,14 @@
-//! Mailboxes that are in use, and which of them a revision has made void.
+//! Mailboxes and domains that are in use, names that are no domains here, and which of them a revision has made void.
 //!
 //! Nothing is dropped when configuration changes: an entry knows the revision it was read at and
-//! is void when its mailbox, its domain, or a tenant or plan above was touched later. Invariant: the memory of touches and of
+//! is void when its mailbox, its domain, or a tenant or plan above was touched later; that a name is none of our domains
+//! is void when any domain was. Invariant: the memory of touches and of
 //! entries is bounded, and a read that raced with a change never stays.
 
 use super::MailboxConfig;
+use super::lookup::DomainConfig;
 use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
-use crate::model::{Revision, Touch};
+use crate::model::{DomainName, Revision, Touch};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +16,10 @@ use std::time::Duration;
 
 /// Mailboxes remembered at once (about 1 KiB each).
 const MAILBOXES: u64 = 100_000;
+/// Domains remembered at once (about 500 octets each).
+const DOMAINS: u64 = 50_000;
+/// Names remembered that are no domains here (at most 255 octets each): whoever makes up more only makes us look them up.
+const NOT_LOCAL: u64 = 20_000;
 /// Unused entries go after so long.
 const IDLE: Duration = Duration::from_secs(3600);
 /// Touches remembered one by one; past it everything older is void.
@@ -22,6 +28,9 @@ const TOUCHES: usize = 20_000;
 pub(super) struct Cache {
     by_id: moka::future::Cache<MailboxId, Arc<MailboxConfig>>,
     by_key: moka::future::Cache<Arc<str>, Arc<MailboxConfig>>,
+    domains: moka::future::Cache<DomainName, Arc<DomainConfig>>,
+    /// Each with the revision at which it was none.
+    not_local: moka::future::Cache<DomainName, Revision>,
     touched: RwLock<Touched>,
 }
 
@@ -31,6 +40,8 @@ struct Touched {
     floor: Revision,
     mailboxes: HashMap<MailboxId, Revision>,
     domains: HashMap<DomainId, Revision>,
+    /// The last revision that touched any domain.
+    any_domain: Revision,
     tenants: HashMap<TenantId, Revision>,
     plans: HashMap<PlanId, Revision>,
 }
@@ -40,8 +51,35 @@ impl Cache {
         Self {
             by_id: moka::future::Cache::builder().max_capacity(MAILBOXES).time_to_idle(IDLE).build(),
             by_key: moka::future::Cache::builder().max_capacity(MAILBOXES).time_to_idle(IDLE).build(),
+            domains: moka::future::Cache::builder().max_capacity(DOMAINS).time_to_idle(IDLE).build(),
+            not_local: moka::future::Cache::builder().max_capacity(NOT_LOCAL).time_to_idle(IDLE).build(),
             touched: RwLock::new(Touched { floor, ..Touched::default() }),
         }
+    }
+
+    /// A domain that is still as it was read; `Some(None)` for a name that is still none.
+    pub async fn domain(&self, name: &DomainName, now: i64) -> Option<Option<Arc<DomainConfig>>> {
+        if let Some(known) = self.domains.get(name).await.filter(|domain| self.stands(domain, now)) {
+            return Some(Some(known));
+        }
+        let as_of = self.not_local.get(name).await?;
+        let touched = self.touched.read();
+        (as_of >= touched.floor && as_of >= touched.any_domain).then_some(None)
+    }
+
+    /// Remembers what a name was at a revision.
+    pub async fn insert_domain(&self, name: &DomainName, found: Option<Arc<DomainConfig>>, as_of: Revision) {
+        match found {
+            Some(domain) => self.domains.insert(name.clone(), domain).await,
+            None => self.not_local.insert(name.clone(), as_of).await,
+        }
+    }
+
+    fn stands(&self, domain: &DomainConfig, now: i64) -> bool {
+        let touched = self.touched.read();
+        domain.valid_until.is_none_or(|until| until > now)
+            && domain.as_of >= touched.floor
+            && domain.ids.iter().all(|id| touched.domains.get(id).is_none_or(|at| *at <= domain.as_of))
     }
 
     /// A mailbox that is still as it was read.
@@ -88,6 +126,7 @@ impl Cache {
                 }
                 Touch::Domain(id) => {
                     touched.domains.insert(*id, revision);
+                    touched.any_domain = revision;
                 }
                 Touch::Tenant(id) => {
                     touched.tenants.insert(*id, revision);
@@ -103,5 +142,10 @@ impl Cache {
         if remembered > TOUCHES {
             *touched = Touched { floor: revision, ..Touched::default() };
         }
+    }
+
+    /// Makes everything void that was read before a revision.
+    pub fn touch_everything(&self, revision: Revision) {
+        *self.touched.write() = Touched { floor: revision, ..Touched::default() };
     }
 }

@@ -1,12 +1,13 @@
 //! Following the revision log: what a change touches becomes void, the sessions it concerns end.
 //!
 //! Woken by commits of this process, by other nodes' notifications and by a timer, it takes no
-//! input and reads the log, so there is one way. Invariant: a revision counts as applied only
+//! input and reads the log, so there is one way. What it cannot know of, an unreadable row or rows that are
+//! gone, counts as touching everything. Invariant: a revision counts as applied only
 //! after every session in its scope was looked at with configuration at least as new.
 
 use super::sessions::Entry;
 use super::{Applied, EndReason, Inner, MailboxConfig, load, nodes};
-use crate::db::{Tx, revisions};
+use crate::db::{DbError, Tx, revisions};
 use crate::model::ids::MailboxId;
 use crate::model::{Revision, SettingLevel, Touch};
 use parking_lot::Mutex;
@@ -138,17 +139,69 @@ async fn catch_up(inner: &Inner, ahead: &mut Ahead) -> Result<(), super::Directo
     loop {
         let mut tx = inner.db.read().await?;
         let later = revisions::touches_after(&mut tx, inner.feed.applied(), BATCH).await?;
+        let newest = revisions::newest(&mut tx).await?;
         drop(tx);
-        if later.is_empty() {
+        let complete = later.is_empty();
+        for (revision, touches) in later {
+            mind_gap(inner, Revision(revision.0 - 1), ahead).await?;
+            let effect = apply(inner, revision, &scope_of(revision, touches), ahead).await?;
+            inner.feed.done(revision, effect);
+        }
+        if complete {
+            mind_gap(inner, newest, ahead).await?;
             ahead.clear();
             *inner.feed.seen.lock() = Instant::now();
             return Ok(());
         }
-        for (revision, touches) in later {
-            let effect = apply(inner, revision, &touches, ahead).await?;
-            inner.feed.done(revision, effect);
+    }
+}
+
+/// What a revision touches.
+enum Scope {
+    These(Vec<Touch>),
+    /// It is not known: whatever is remembered may be old, and every session may have lost its right.
+    Everything,
+}
+
+impl Scope {
+    fn touches(&self, session: &Entry) -> bool {
+        match self {
+            Self::These(touches) => touches.iter().any(|touch| session.is_touched_by(touch)),
+            Self::Everything => true,
         }
     }
+
+    /// Whether sessions of this one's protocol lose their right by it.
+    fn closes(&self, session: &Entry) -> bool {
+        match self {
+            Self::These(touches) => touches.contains(&Touch::Closes(session.protocol)),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// A damaged row must not keep this node from obeying those after it.
+fn scope_of(revision: Revision, touches: Result<Vec<Touch>, DbError>) -> Scope {
+    touches.map_or_else(
+        |error| {
+            tracing::error!(%revision, %error, "a revision cannot be read: everything is read anew");
+            Scope::Everything
+        },
+        Scope::These,
+    )
+}
+
+/// Numbers have no gap, so what is missing up to here was dropped from the log before this node saw it: it was away for
+/// longer than history is kept.
+async fn mind_gap(inner: &Inner, through: Revision, ahead: &mut Ahead) -> Result<(), super::DirectoryError> {
+    let applied = inner.feed.applied();
+    if applied >= through {
+        return Ok(());
+    }
+    tracing::error!(%applied, missing_through = %through, "revisions are gone unseen: everything is read anew");
+    let effect = apply(inner, through, &Scope::Everything, ahead).await?;
+    inner.feed.done(through, effect);
+    Ok(())
 }
 
 /// Sessions that were ended before the revision was applied which took their right: what is read for a revision
@@ -159,20 +212,26 @@ type Ahead = Vec<Arc<Entry>>;
 async fn apply(
     inner: &Inner,
     revision: Revision,
-    touches: &[Touch],
+    scope: &Scope,
     ahead: &mut Ahead,
 ) -> Result<Applied, super::DirectoryError> {
-    inner.cache.touch(revision, touches);
-    let closes = |session: &Entry| touches.contains(&Touch::Closes(session.protocol));
+    match scope {
+        Scope::These(touches) => inner.cache.touch(revision, touches),
+        Scope::Everything => inner.cache.touch_everything(revision),
+    }
     let mut effect = Applied::default();
     ahead.retain(|session| {
-        let touched = touches.iter().any(|touch| session.is_touched_by(touch));
-        let own = touched && closes(session);
+        let touched = scope.touches(session);
+        let own = touched && scope.closes(session);
         effect.sessions_closed += u64::from(own);
         effect.sessions_remaining += u64::from(touched && !own);
         !own
     });
-    for (mailbox, sessions) in concerned(inner, touches) {
+    let concerned = match scope {
+        Scope::These(touches) => concerned(inner, touches),
+        Scope::Everything => inner.registry.below(|_| true),
+    };
+    for (mailbox, sessions) in concerned {
         let at = inner.clock.now_ms();
         let now = inner.mailbox(mailbox).await?;
         for session in sessions.iter().filter(|session| !session.is_ending()) {
@@ -181,7 +240,7 @@ async fn apply(
             }
             match verdict(session, now.as_deref(), at) {
                 Some(reason) if !session.end(reason) => {}
-                Some(_) if closes(session) => effect.sessions_closed += 1,
+                Some(_) if scope.closes(session) => effect.sessions_closed += 1,
                 Some(_) => {
                     ahead.push(session.clone());
                     effect.sessions_remaining += 1;

@@ -9,6 +9,7 @@ mod cache;
 mod feed;
 mod load;
 pub mod login;
+mod lookup;
 mod nodes;
 mod routes;
 pub mod sessions;
@@ -30,6 +31,7 @@ use nodes::Nodes;
 use sessions::Registry;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -178,6 +180,7 @@ impl Directory {
             cache: Cache::new(newest),
             registry: Registry::default(),
             feed: feed::Progress::new(newest),
+            look_ups: AtomicU64::new(0),
         });
         Ok(Self { sessions: Sessions::new(inner) })
     }
@@ -232,7 +235,12 @@ impl Directory {
     /// # Errors
     /// The database does not answer.
     pub async fn is_local(&self, domain: &DomainName) -> Result<bool, DirectoryError> {
-        load::is_local(&self.inner().db, domain).await
+        Ok(lookup::domain(self.inner(), domain).await?.is_some())
+    }
+
+    /// How often the database was asked for what was not in memory, since the start.
+    pub fn look_ups(&self) -> u64 {
+        self.inner().look_ups.load(Ordering::Relaxed)
     }
 
     /// Whether this mailbox may send with this address: its own, or an alias that delivers to it (RFC 6409 §6.1).
@@ -303,16 +311,24 @@ struct Inner {
     registry: Registry,
     feed: feed::Progress,
     nodes: Nodes,
+    look_ups: AtomicU64,
 }
 
 impl Inner {
+    /// A read of the database for somebody who asked, counted.
+    async fn look_up(&self) -> Result<Tx, DirectoryError> {
+        self.look_ups.fetch_add(1, Ordering::Relaxed);
+        Ok(self.db.read().await?)
+    }
+
     async fn mailbox(&self, id: MailboxId) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
         if self.feed.sees()
             && let Some(known) = self.cache.by_id(id, self.clock.now_ms()).await
         {
             return Ok(Some(known));
         }
-        self.remember(load::mailbox(&self.db, id, self.clock.now_ms()).await?).await
+        let loaded = load::mailbox_in(&mut self.look_up().await?, id, self.clock.now_ms()).await?;
+        Ok(self.remember(loaded).await)
     }
 
     async fn mailbox_by_key(&self, key: &str) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
@@ -321,13 +337,13 @@ impl Inner {
         {
             return Ok(Some(known));
         }
-        self.remember(load::mailbox_by_key(&self.db, key, self.clock.now_ms()).await?).await
+        let loaded = load::mailbox_by_key(&mut self.look_up().await?, key, self.clock.now_ms()).await?;
+        Ok(self.remember(loaded).await)
     }
 
-    async fn remember(&self, loaded: Option<MailboxConfig>) -> Result<Option<Arc<MailboxConfig>>, DirectoryError> {
-        let Some(loaded) = loaded else { return Ok(None) };
-        let loaded = Arc::new(loaded);
+    async fn remember(&self, loaded: Option<MailboxConfig>) -> Option<Arc<MailboxConfig>> {
+        let loaded = Arc::new(loaded?);
         self.cache.insert(loaded.clone()).await;
-        Ok(Some(loaded))
+        Some(loaded)
     }
 }

@@ -1,9 +1,9 @@
 //! Where an address delivers: what it stands for, aliases followed in breadth, bounded.
 //!
-//! What an address stands for is `load`'s to say. Invariant: no address is visited twice, and a mailbox
+//! What an address stands for is `lookup`'s to say. Invariant: no address is visited twice, and a mailbox
 //! that takes no mail is never an answer.
 
-use super::{DirectoryError, Inner, MailboxConfig, Route, load};
+use super::{DirectoryError, Inner, MailboxConfig, Route, lookup};
 use crate::db::aliases::AliasRow;
 use crate::model::ids::MailboxId;
 use crate::model::{DomainName, EmailAddress, SuspensionScope, WhoMayPost, bounds};
@@ -44,7 +44,7 @@ impl Posting {
 
 pub(super) async fn route(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
     let route = lead(inner, address).await?;
-    if matches!(route, Route::UnknownAddress) && load::is_reserved(address) {
+    if matches!(route, Route::UnknownAddress) && lookup::is_reserved(address) {
         // RFC 5321 §4.5.1, RFC 2142 §4, §5: also when the one who was to take it is gone.
         return last_resort(inner, Some(address.domain())).await;
     }
@@ -60,7 +60,7 @@ pub(super) async fn route_postmaster(inner: &Inner, address: &EmailAddress) -> R
 }
 
 async fn last_resort(inner: &Inner, domain: Option<&DomainName>) -> Result<Route, DirectoryError> {
-    match load::last_resort(&inner.db, domain).await? {
+    match lookup::last_resort(inner, domain).await? {
         Some(to) => lead(inner, &to).await,
         None => Ok(Route::UnknownAddress),
     }
@@ -98,15 +98,12 @@ async fn find(inner: &Inner, address: &EmailAddress) -> Result<Found, DirectoryE
     {
         return Ok(Found { target: Target::Mailbox(known), suspended: Vec::new() });
     }
-    let load::Lookup { found, suspended } = load::address(&inner.db, address, now).await?;
+    let lookup::Lookup { found, suspended } = lookup::address(inner, address).await?;
     let target = match found {
-        load::Found::Mailbox(config) => match inner.remember(Some(*config)).await? {
-            Some(mailbox) => Target::Mailbox(mailbox),
-            None => Target::UnknownAddress,
-        },
-        load::Found::Others(targets, posting) => Target::Others(targets, posting),
-        load::Found::UnknownAddress => Target::UnknownAddress,
-        load::Found::NotLocal => Target::NotLocal,
+        lookup::Found::Mailbox(mailbox) => Target::Mailbox(mailbox),
+        lookup::Found::Others(targets, posting) => Target::Others(targets, posting),
+        lookup::Found::UnknownAddress => Target::UnknownAddress,
+        lookup::Found::NotLocal => Target::NotLocal,
     };
     Ok(Found { target, suspended })
 }

@@ -8,8 +8,10 @@ mod answers;
 mod app_passwords;
 mod bed;
 mod containment;
+mod feed;
 mod log;
 mod logging_in;
+mod look_ups;
 mod objects;
 mod plans;
 mod scopes;
@@ -67,6 +69,16 @@ on_both! {
     containment {
         a_contained_mailbox_is_used_by_nobody_until_it_is_released
         a_mailbox_is_released_where_it_was_contained_or_above
+    }
+    feed {
+        an_unreadable_revision_touches_everything
+        a_revision_of_unknown_words_touches_everything
+        a_gap_of_history_is_noticed
+        history_that_is_gone_to_its_end_is_noticed
+    }
+    look_ups {
+        unknown_recipients_cost_one_look_up_and_unknown_domains_none
+        a_domain_in_memory_is_never_older_than_what_was_applied
     }
     log {
         revisions_have_no_gap_and_follow_the_order_of_commits
