@@ -25,7 +25,7 @@ pub struct Meters {
     sessions: Family<One, Gauge>,
     applied: Gauge,
     newest: Gauge,
-    look_ups: Gauge,
+    look_ups: Counter,
 }
 
 static METERS: LazyLock<Meters> = LazyLock::new(Meters::new);
@@ -39,9 +39,9 @@ impl Meters {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("facteur");
         let (logins, deliveries, requests) = (Family::default(), Family::default(), Family::default());
-        let (commits, writes, panics) = (Counter::default(), Counter::default(), Counter::default());
-        let (sessions, applied, newest, look_ups) =
-            (Family::default(), Gauge::default(), Gauge::default(), Gauge::default());
+        let (commits, writes, panics, look_ups) =
+            (Counter::default(), Counter::default(), Counter::default(), Counter::default());
+        let (sessions, applied, newest) = (Family::default(), Gauge::default(), Gauge::default());
         registry.register("logins", "Logins of mail protocols, by protocol and outcome", logins.clone());
         registry.register("deliveries", "Messages for our mailboxes, by what became of them", deliveries.clone());
         registry.register("http_requests", "Requests to the API, by method and class of status", requests.clone());
@@ -105,9 +105,9 @@ impl Meters {
         self.newest.set(newest);
     }
 
-    /// So often the directory asked the database.
-    pub fn set_look_ups(&self, look_ups: u64) {
-        self.look_ups.set(i64::try_from(look_ups).unwrap_or(i64::MAX));
+    /// The directory asked the database.
+    pub fn look_up(&self) {
+        self.look_ups.inc();
     }
 
     /// Everything, in the OpenMetrics text format.

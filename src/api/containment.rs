@@ -1,4 +1,6 @@
 //! Containing a mailbox that somebody else may hold, and releasing it, over HTTP.
+//!
+//! What that means is `control::containment`'s to say; both answer with the mailbox and what its sessions felt of it.
 
 use super::ApiState;
 use super::caller::Permit;

@@ -5,8 +5,9 @@
 
 use super::examples;
 use super::kinds;
+use axum::http::Method;
 use std::collections::HashSet;
-use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::{
     Content, ContentBuilder, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
 };
@@ -21,7 +22,7 @@ pub(super) fn complete(document: &mut OpenApi) {
         let changeable = item.patch.is_some();
         for (method, operation) in operations_of(item) {
             let open = operation.security.is_some();
-            if !open && (method == HttpMethod::Patch || (method == HttpMethod::Delete && changeable)) {
+            if !open && (method == Method::PATCH || (method == Method::DELETE && changeable)) {
                 operation.parameters.get_or_insert_default().push(RefOr::T(if_match()));
             }
             show_examples(path, operation);
@@ -32,14 +33,15 @@ pub(super) fn complete(document: &mut OpenApi) {
     }
 }
 
-fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Operation)> {
+/// The operations of a path, each with its method.
+pub(super) fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let PathItem { get, post, put, patch, delete, .. } = item;
     let all = [
-        (HttpMethod::Get, get),
-        (HttpMethod::Post, post),
-        (HttpMethod::Put, put),
-        (HttpMethod::Patch, patch),
-        (HttpMethod::Delete, delete),
+        (Method::GET, get),
+        (Method::POST, post),
+        (Method::PUT, put),
+        (Method::PATCH, patch),
+        (Method::DELETE, delete),
     ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
@@ -150,11 +152,11 @@ fn name_problems(operation: &mut Operation) {
     }
 }
 
-fn add_headers(method: &HttpMethod, operation: &mut Operation, tagged: &HashSet<String>) {
+fn add_headers(method: &Method, operation: &mut Operation, tagged: &HashSet<String>) {
     let writes_once = has(operation, |p| p.name == "Idempotency-Key");
-    let is_tagged = match method {
-        HttpMethod::Get => answered(operation).is_some_and(|schema| tagged.contains(schema)),
-        HttpMethod::Patch => true,
+    let is_tagged = match *method {
+        Method::GET => answered(operation).is_some_and(|schema| tagged.contains(schema)),
+        Method::PATCH => true,
         _ => false,
     };
     for (status, answer) in &mut operation.responses.responses {

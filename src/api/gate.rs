@@ -5,6 +5,7 @@
 //! its document does not name.
 
 use super::ApiState;
+use super::contract::operations_of;
 use super::dry_run::writes;
 use super::problem::Problem;
 use crate::control::Caller;
@@ -17,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use url::form_urlencoded;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 /// Routes that have all said what they are about.
@@ -98,18 +99,6 @@ fn unknown_parameter(known: &HashMap<Method, HashSet<String>>, request: &Request
         .map(|(name, _)| name.into_owned())
         .find(|name| !known.is_some_and(|known| known.contains(name)))?;
     Some(Problem::field(&unknown, "unknown_parameter", "there is no such query parameter here"))
-}
-
-fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    let PathItem { get, post, put, patch, delete, .. } = item;
-    let all = [
-        (Method::GET, get),
-        (Method::POST, post),
-        (Method::PUT, put),
-        (Method::PATCH, patch),
-        (Method::DELETE, delete),
-    ];
-    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn caller(request: &Request) -> Result<&Caller, Problem> {

@@ -30,7 +30,6 @@ pub(super) async fn metrics(State(state): State<ApiState>, Permit(caller): Permi
         meters().set_sessions(protocol.as_str(), state.directory.sessions().count_of(*protocol));
     }
     meters().set_revisions(state.directory.applied().0, newest.0);
-    meters().set_look_ups(state.directory.look_ups());
     let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media)], meters().text()).into_response())
 }

@@ -7,7 +7,8 @@
 use super::change::{closes_all, view};
 use super::mailboxes::{self, Mailbox};
 use super::passwords::check_name;
-use super::{Caller, Control, Error, Record, Result, suspensions};
+use super::{Caller, Change, Control, Error, Record, Result, suspensions};
+use crate::db::mailboxes::MailboxRow;
 use crate::db::suspensions::{self as rows, Suspended, SuspensionRow};
 use crate::db::{Tx, api_sessions};
 use crate::model::ids::{MailboxId, SuspensionId};
@@ -77,17 +78,9 @@ pub async fn contain(control: &Control, caller: &Caller, id: MailboxId, reason: 
     };
     rows::insert(change.tx(), Suspended::Mailbox(id), &row).await?;
     api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
-    let revision = change.revision();
-    suspensions::touch(change.tx(), Suspended::Mailbox(id), revision).await?;
-    let seen = mailboxes::view_of(change.tx(), &mailbox).await?;
-    let record = Record {
-        object: id.to_string(),
-        path: mailbox.path,
-        before: None,
-        after: view(&Containment::from(row)),
-        touches: [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect(),
-    };
-    Ok((seen, change.commit(record).await?))
+    let touches = [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect();
+    let record = Record { after: view(&Containment::from(row)), touches, ..Record::default() };
+    finish(change, mailbox, record).await
 }
 
 /// Releases a mailbox: what was holds again. What was contained above the caller is released there.
@@ -100,15 +93,17 @@ pub async fn release(control: &Control, caller: &Caller, id: MailboxId) -> Resul
         return Err(Error::NotAllowed("it was contained at a level above yours and is released there"));
     }
     rows::delete(change.tx(), Suspended::Mailbox(id), row.id).await?;
+    let record =
+        Record { before: view(&Containment::from(row)), touches: vec![Touch::Mailbox(id)], ..Record::default() };
+    finish(change, mailbox, record).await
+}
+
+/// The mailbox's ETag changes with it, and it is shown as it is then.
+async fn finish(mut change: Change, mut mailbox: MailboxRow, what: Record) -> Result<(Mailbox, Revision)> {
     let revision = change.revision();
-    suspensions::touch(change.tx(), Suspended::Mailbox(id), revision).await?;
+    suspensions::touch(change.tx(), Suspended::Mailbox(mailbox.id), revision).await?;
+    mailbox.revision = revision;
     let seen = mailboxes::view_of(change.tx(), &mailbox).await?;
-    let record = Record {
-        object: id.to_string(),
-        path: mailbox.path,
-        before: view(&Containment::from(row)),
-        after: None,
-        touches: vec![Touch::Mailbox(id)],
-    };
+    let record = Record { object: mailbox.id.to_string(), path: mailbox.path, ..what };
     Ok((seen, change.commit(record).await?))
 }

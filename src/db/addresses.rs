@@ -30,6 +30,7 @@ pub async fn find_first(tx: &mut Tx, keys: [&str; 3]) -> Result<Option<(usize, A
 
 /// What a canonical address key stands for.
 pub async fn find(tx: &mut Tx, key: &str) -> Result<Option<Addressee>> {
+    // No address has the empty key.
     Ok(find_first(tx, [key, "", ""]).await?.map(|(_, addressee)| addressee))
 }
 

@@ -22,6 +22,7 @@ pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Tx};
+use crate::meters::meters;
 use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
 use crate::model::{
     DomainName, EmailAddress, Network, Pop3Policy, Protocol, Quota, Revision, SettingLevel, SuspensionScope, Touch,
@@ -318,6 +319,7 @@ impl Inner {
     /// A read of the database for somebody who asked, counted.
     async fn look_up(&self) -> Result<Tx, DirectoryError> {
         self.look_ups.fetch_add(1, Ordering::Relaxed);
+        meters().look_up();
         Ok(self.db.read().await?)
     }
 

@@ -43,7 +43,7 @@ use std::sync::atomic::Ordering;
 use writer::submit;
 
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};
-use crate::model::{Acl, FolderName, Quota, RightsChange, UidSet, Usage, Who};
+use crate::model::{Acl, FolderName, Quota, RightsChange, UidSet, Usage, Who, bounds};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -353,7 +353,7 @@ impl Store {
 
     /// How many octets of the disk stay free: below them no mail is accepted, and what is there can be read and deleted.
     pub fn keep_free(&self, octets: u64) {
-        self.shared.keep_free.store(octets.max(crate::model::bounds::FREE_OCTETS_LEAST), Ordering::Relaxed);
+        self.shared.keep_free.store(octets.max(bounds::FREE_OCTETS_LEAST), Ordering::Relaxed);
     }
 
     /// Finishes what is queued, syncs and closes.

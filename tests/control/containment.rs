@@ -34,6 +34,7 @@ pub async fn a_contained_mailbox_is_used_by_nobody_until_it_is_released(bed: Bed
     let reason = || "sends spam".to_owned();
     let (seen, revision) = containment::contain(&bed.control, &bed.operator, id, reason()).await.unwrap();
     assert_eq!(seen.contained.as_ref().map(|c| c.reason.as_str()), Some("sends spam"));
+    assert_eq!(mailboxes::get(&bed.control, &bed.operator, id).await.unwrap().etag, seen.etag);
     let applied = bed.directory.wait_applied(revision).await;
     assert_eq!(applied, Applied { sessions_closed: 2, sessions_remaining: 0 });
     assert!(open.iter().all(|session| session.ending() == Some(EndReason::Suspended)));
@@ -56,6 +57,7 @@ pub async fn a_contained_mailbox_is_used_by_nobody_until_it_is_released(bed: Bed
 
     let (seen, revision) = containment::release(&bed.control, &bed.operator, id).await.unwrap();
     assert!(seen.contained.is_none());
+    assert_eq!(mailboxes::get(&bed.control, &bed.operator, id).await.unwrap().etag, seen.etag);
     bed.directory.wait_applied(revision).await;
     assert!(opens(Protocol::Imap, PASSWORD).await.is_ok() && opens(Protocol::Submission, &phone).await.is_ok());
     assert!(opens(Protocol::Pop3, PASSWORD).await.is_err(), "what was off before is off again");

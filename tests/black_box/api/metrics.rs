@@ -29,6 +29,8 @@ fn what_happens_is_counted(backend: Backend) {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     assert!(text.contains("facteur_http_requests_total{method=\"POST\",status=\"2xx\"} "), "{text}");
+    let look_ups = text.lines().find_map(|line| line.strip_prefix("facteur_directory_look_ups_total "));
+    assert!(look_ups.is_some_and(|number| number != "0"), "a login looks the mailbox up: {text}");
     assert!(text.ends_with("# EOF\n") && !text.contains("ada"), "{text}");
     // A reseller does not see what happens on the whole node.
     assert_eq!(server.anonymous().sign_in("other", "other-of-the-test-1").get("/metrics").status, 403);
