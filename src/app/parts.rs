@@ -70,6 +70,7 @@ impl Parts {
             directory: directory.clone(),
             login,
             store: store.clone(),
+            columns: Default::default(),
             clock: clock.clone(),
             host: settings.host.as_str().into(),
         };

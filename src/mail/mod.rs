@@ -25,6 +25,8 @@ pub struct Services {
     pub login: Login,
     /// Messages at rest.
     pub store: Store,
+    /// What searches keep of the folders they looked at.
+    pub columns: imap::ColumnCache,
     /// The time.
     pub clock: Clock,
     /// Our host name, as greetings and Received fields show it.

@@ -147,6 +147,24 @@ pub const SEARCH_OCTETS: usize = 8 * 1024 * 1024;
 pub const THREAD_NAMES: usize = 1_000_000;
 /// Steps that one THREAD takes to find loops among references; only hostile mail needs that many.
 pub const THREAD_LOOP_STEPS: usize = 20_000_000;
+/// References of one message that threading keeps: the first one, and the nearest.
+pub const THREAD_REFERENCES: usize = 100;
+/// Octets of a text, from its beginning, by which SORT compares (as its key of `i;unicode-casemap`).
+pub const SORT_KEY_OCTETS: usize = 255;
+/// Octets of a header text that is kept for searches; a message with a longer one is read when it is searched.
+pub const SEARCH_TEXT_OCTETS: usize = 1024;
+/// Characters of all patterns of one LIST.
+pub const LIST_PATTERNS_CHARACTERS: usize = 8 * 1024;
+/// Octets of names times characters of patterns above which LIST is matched on a thread of its own: a millisecond.
+pub const LIST_WORK: usize = 200_000;
+/// Messages that a search looks at before it hands on what it found.
+pub const SEARCH_BATCH: usize = 8192;
+/// Octets of the texts of one kind in a folder's columns: five long ones for each message of a folder of 100,000.
+pub const COLUMN_TEXTS_OCTETS: usize = 512 * 1024 * 1024;
+/// Octets of what a node keeps of folders for SORT, THREAD and SEARCH; some 20 MiB are a folder of 100,000.
+pub const COLUMNS_OCTETS: u64 = 128 * 1024 * 1024;
+/// How long that is kept when nobody asks for it.
+pub const COLUMNS_IDLE_TIME: Duration = Duration::from_secs(15 * 60);
 /// Compressed sessions of one node (RFC 4978): each holds up to 256 KiB for its two windows.
 pub const COMPRESSED_SESSIONS: usize = 1000;
 /// Octets from a message's beginning that PREVIEW looks at.

@@ -6,7 +6,7 @@ use super::acl;
 use super::command::{List, MailboxName};
 use super::encode;
 use super::metadata;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Patterns};
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply};
 use super::status;
@@ -87,10 +87,17 @@ pub(super) async fn list(peer: &mut Peer, account: &Account, list: &List) -> Ans
         peer.out().extend_from_slice(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
         return Ok(Reply::ok("LIST completed"));
     }
-    let patterns: Vec<Pattern> =
-        list.patterns.iter().filter_map(|pattern| Pattern::new(&list.reference, pattern, utf8)).collect();
-    let matches = |name: &FolderName| patterns.iter().any(|pattern| pattern.matches(name.as_str()));
+    let Some(patterns) = Patterns::new(&list.reference, &list.patterns, utf8) else {
+        // RFC 5530 §3.
+        return Ok(Reply::no("There are too many patterns").with("LIMIT"));
+    };
     let mut all = candidates(peer, account, list.selection.subscribed).await?;
+    let mut names: BTreeSet<FolderName> = all.keys().cloned().collect();
+    if list.selection.recursive_match {
+        names.extend(all.keys().flat_map(above));
+    }
+    let matched = patterns.matching(names).await;
+    let matches = |name: &FolderName| matched.contains(name);
     // RFC 5258 §3.5: names whose descendants are selected but not matched themselves.
     let mut with_child: BTreeSet<FolderName> = BTreeSet::new();
     if list.selection.recursive_match {

@@ -34,4 +34,5 @@ mod sync;
 mod vanished;
 mod view;
 
+pub use search::ColumnCache;
 pub use session::serve;

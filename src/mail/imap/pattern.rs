@@ -4,9 +4,38 @@
 //! length times the pattern's, both bounded.
 
 use super::command::MailboxName;
-use crate::model::bounds;
 use crate::model::folder_name::SEPARATOR;
+use crate::model::{FolderName, bounds};
+use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
+
+/// The patterns of one LIST.
+pub(super) struct Patterns(Vec<Pattern>);
+
+impl Patterns {
+    /// `None` when there is more of them than one command may ask for.
+    pub(super) fn new(reference: &MailboxName, patterns: &[MailboxName], utf8: bool) -> Option<Self> {
+        let patterns: Vec<Pattern> =
+            patterns.iter().filter_map(|pattern| Pattern::new(reference, pattern, utf8)).collect();
+        let characters: usize = patterns.iter().map(|pattern| pattern.text.len()).sum();
+        (characters <= bounds::LIST_PATTERNS_CHARACTERS).then_some(Self(patterns))
+    }
+
+    /// Those of the names that a pattern matches. Much work is done where nobody waits for it.
+    pub(super) async fn matching(self, names: BTreeSet<FolderName>) -> BTreeSet<FolderName> {
+        let octets: usize = names.iter().map(|name| name.as_str().len()).sum();
+        let characters: usize = self.0.iter().map(|pattern| pattern.text.len()).sum();
+        if octets.saturating_mul(characters) <= bounds::LIST_WORK {
+            return self.filter(names);
+        }
+        // It cannot panic; what is lost with the runtime is answered to nobody.
+        tokio::task::spawn_blocking(move || self.filter(names)).await.unwrap_or_default()
+    }
+
+    fn filter(&self, names: BTreeSet<FolderName>) -> BTreeSet<FolderName> {
+        names.into_iter().filter(|name| self.0.iter().any(|pattern| pattern.matches(name.as_str()))).collect()
+    }
+}
 
 /// A reference and a pattern, joined.
 pub(super) struct Pattern {
@@ -50,6 +79,9 @@ impl Pattern {
                     _ => {}
                 }
             }
+            if !next.contains(&true) {
+                return false;
+            }
             at = next;
         }
         at.last() == Some(&true)
@@ -73,6 +105,25 @@ mod tests {
     fn matches(reference: &str, pattern: &str, name: &str) -> bool {
         let raw = |text: &str| MailboxName { raw: text.into() };
         Pattern::new(&raw(reference), &raw(pattern), true).is_some_and(|pattern| pattern.matches(name))
+    }
+
+    #[test]
+    fn many_long_patterns_are_refused() {
+        let raw = |text: &str| MailboxName { raw: text.into() };
+        let many = |count| vec![raw(&"*a".repeat(400)); count];
+        assert!(Patterns::new(&raw(""), &many(2), true).is_some());
+        assert!(Patterns::new(&raw(""), &many(bounds::LIST_PATTERNS_CHARACTERS / 800 + 1), true).is_none());
+    }
+
+    #[tokio::test]
+    async fn much_work_finds_the_same() {
+        let raw = |text: &str| MailboxName { raw: text.into() };
+        let names: BTreeSet<FolderName> =
+            (0..500).map(|n| format!("{}/{n}", "a".repeat(200)).parse().unwrap()).collect();
+        let patterns = Patterns::new(&raw(""), &vec![raw(&format!("{}*7", "*a".repeat(30))); 10], true).unwrap();
+        let found = patterns.matching(names).await;
+        assert_eq!(found.len(), 50);
+        assert!(found.iter().all(|name| name.as_str().ends_with('7')));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Invariant: what is answered was in the client's view when the command came.
 
 mod answer;
+mod columns;
 mod multi;
 mod plan;
 mod sort;
@@ -21,8 +22,12 @@ use super::view::{Numbered, Selected};
 use crate::mime::SummaryView;
 use crate::model::{UidSet, bounds};
 use crate::store::StoreError;
+use bytes::Bytes;
+pub use columns::ColumnCache;
+use columns::{Group, blocking};
 pub(super) use multi::multi_search;
 use plan::Plan;
+use std::sync::Arc;
 use text::Text;
 
 /// SEARCH, UID SEARCH.
@@ -82,7 +87,7 @@ pub(super) async fn sort(peer: &mut Peer, selected: &mut Selected, tag: &str, co
 /// THREAD, UID THREAD (RFC 5256 §3).
 pub(super) async fn thread(peer: &mut Peer, selected: &mut Selected, command: &Thread) -> Answer {
     let found = found(peer, selected, Some(&command.charset), &command.key).await?;
-    threads::thread(peer, selected, command, &found.hits).await?;
+    threads::thread(peer, selected, command, found.hits).await?;
     end(peer, selected, command.uid).await?;
     Ok(Reply::ok("THREAD completed"))
 }
@@ -103,7 +108,7 @@ async fn found(peer: &mut Peer, selected: &Selected, charset: Option<&str>, key:
     let with_modseq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
     // RFC 7162 §3.1: a search by MODSEQ is a CONDSTORE-enabling use.
     peer.enabled.condstore |= with_modseq;
-    let plan = Plan::new(key, selected, peer.services.clock.now());
+    let plan = Arc::new(Plan::new(key, selected, peer.services.clock.now()));
     Ok(Found { hits: find(peer, selected, &plan).await?, with_modseq })
 }
 
@@ -136,24 +141,18 @@ impl Hit {
 }
 
 /// The messages that satisfy a plan, in order.
-async fn find(peer: &mut Peer, selected: &Selected, plan: &Plan) -> Result<Vec<Hit>, Stop> {
+async fn find(peer: &mut Peer, selected: &Selected, plan: &Arc<Plan>) -> Result<Vec<Hit>, Stop> {
     let mut found = Vec::new();
+    let columns = columns::known(peer, selected);
     let everything = up_to(selected.view.last_uid().unwrap_or(0));
     let mut walk = selected.view.walk(plan.scope().unwrap_or(&everything));
     loop {
-        let batch = walk.next(bounds::READ_BATCH, |row| plan.holds(row, None) != Some(false));
+        let batch = walk.next(bounds::SEARCH_BATCH, |row| plan.holds(row, None) != Some(false));
         if batch.is_empty() {
             return Ok(found);
         }
-        let mut open = Vec::new();
-        let mut hits = Vec::with_capacity(batch.len());
-        for message in &batch {
-            match plan.holds(&message.row, None) {
-                Some(true) => hits.push(hit(message)),
-                _ => open.push(*message),
-            }
-        }
-        settle(peer, plan, &open, &mut hits).await?;
+        let (mut hits, open) = parted(&batch, |message| plan.holds(&message.row, None));
+        settle(peer, selected, &columns, plan, (open, &mut hits)).await?;
         hits.sort_unstable_by_key(|hit| hit.number);
         found.append(&mut hits);
         // A search of a large folder must not outlive the switch that ends the session.
@@ -161,16 +160,59 @@ async fn find(peer: &mut Peer, selected: &Selected, plan: &Plan) -> Result<Vec<H
     }
 }
 
+/// What is found for certain, and what stays open.
+fn parted(messages: &[Numbered], mut holds: impl FnMut(&Numbered) -> Option<bool>) -> (Vec<Hit>, Vec<Numbered>) {
+    let (mut hits, mut open) = (Vec::new(), Vec::new());
+    for message in messages {
+        match holds(message) {
+            Some(true) => hits.push(hit(message)),
+            Some(false) => {}
+            None => open.push(*message),
+        }
+    }
+    (hits, open)
+}
+
 fn hit(message: &Numbered) -> Hit {
     Hit { number: message.number, uid: message.row.uid, modseq: message.row.modseq }
 }
 
 /// Looks at the messages that their rows leave open.
-async fn settle(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
+async fn settle(
+    peer: &Peer,
+    selected: &Selected,
+    columns: &columns::Shared,
+    plan: &Arc<Plan>,
+    (mut open, hits): (Vec<Numbered>, &mut Vec<Hit>),
+) -> Result<(), Stop> {
+    if !open.is_empty() && plan.columns_help() {
+        let rows: Vec<_> = open.iter().map(|message| message.row).collect();
+        columns::fill(peer, selected, columns, &rows, &[Group::Words]).await?;
+        let (asked, columns) = (plan.clone(), columns.clone());
+        let (mut found, left) = blocking(move || {
+            let columns = columns.lock();
+            let mut at = 0;
+            parted(&open, |message| match columns.searched(message.row.uid, &mut at) {
+                Some(words) => asked.holds(&message.row, Some(&words)),
+                None => None,
+            })
+        })
+        .await?;
+        hits.append(&mut found);
+        open = left;
+    }
+    for batch in open.chunks(bounds::READ_BATCH) {
+        settle_by_text(peer, plan, batch, hits).await?;
+    }
+    Ok(())
+}
+
+/// Looks at the messages that columns leave open.
+async fn settle_by_text(peer: &Peer, plan: &Arc<Plan>, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
     if !plan.known_fields_suffice() {
         return settle_by_octets(peer, plan, open, hits).await;
     }
-    let mut unread = Vec::new();
+    let (mut unread, mut texts) = (Vec::new(), Vec::new());
     let ids: Vec<_> = open.iter().map(|message| message.row.message).collect();
     for (message, stored) in open.iter().zip(summaries::stored(peer, &ids).await?) {
         // One that is gone is not found.
@@ -185,15 +227,29 @@ async fn settle(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>
         } else {
             [&stored.prefix, fields].concat().into()
         };
-        if plan.holds(&message.row, Some(&Text::new(header))) == Some(true) {
-            hits.push(hit(message));
-        }
+        texts.push((*message, header));
     }
+    hits.append(&mut that_hold(plan, texts).await?);
     settle_by_octets(peer, plan, &unread, hits).await
 }
 
+/// Those whose texts satisfy a plan: texts are decoded and looked through where nobody waits for it.
+async fn that_hold(plan: &Arc<Plan>, texts: Vec<(Numbered, Bytes)>) -> Result<Vec<Hit>, Stop> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let plan = plan.clone();
+    blocking(move || {
+        let holds = |(message, text): &(Numbered, Bytes)| {
+            plan.holds(&message.row, Some(&Text::new(text.clone()))) == Some(true)
+        };
+        texts.iter().filter(|text| holds(text)).map(|(message, _)| hit(message)).collect()
+    })
+    .await
+}
+
 /// Reads the messages that nothing else answers.
-async fn settle_by_octets(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
+async fn settle_by_octets(peer: &Peer, plan: &Arc<Plan>, open: &[Numbered], hits: &mut Vec<Hit>) -> Result<(), Stop> {
     let mut rest = open;
     while !rest.is_empty() {
         let mut octets = 0;
@@ -204,30 +260,29 @@ async fn settle_by_octets(peer: &Peer, plan: &Plan, open: &[Numbered], hits: &mu
         let (batch, later) = rest.split_at(within.count().max(1));
         rest = later;
         let ids: Vec<_> = batch.iter().map(|message| message.row.message).collect();
+        let mut texts = Vec::with_capacity(batch.len());
         for (message, read) in batch.iter().zip(peer.store().read_many(&ids).await?) {
-            let text = match read {
-                Ok(octets) => Text::new(octets),
-                Err(StoreError::TooLarge) => match beginning(peer, message, plan.needs_body()).await? {
-                    Some(octets) => Text::new(octets),
-                    None => continue,
-                },
-                Err(StoreError::NoSuchMessage) => continue,
+            match read {
+                Ok(octets) => texts.push((*message, octets)),
+                Err(StoreError::TooLarge) => {
+                    if let Some(octets) = beginning(peer, message, plan.needs_body()).await? {
+                        hits.append(&mut that_hold(plan, vec![(*message, octets)]).await?);
+                    }
+                }
+                Err(StoreError::NoSuchMessage) => {}
                 // A message that is damaged is not found; the others are.
                 Err(error) => {
                     tracing::warn!(%error, message = %message.row.message, "a message could not be searched");
-                    continue;
                 }
-            };
-            if plan.holds(&message.row, Some(&text)) == Some(true) {
-                hits.push(hit(message));
             }
         }
+        hits.append(&mut that_hold(plan, texts).await?);
     }
     Ok(())
 }
 
 /// As much of a large message as a search looks at, which may be the header alone; `None` when it is gone.
-async fn beginning(peer: &Peer, message: &Numbered, with_body: bool) -> Result<Option<bytes::Bytes>, Stop> {
+async fn beginning(peer: &Peer, message: &Numbered, with_body: bool) -> Result<Option<Bytes>, Stop> {
     let mut reader = match peer.store().read(message.row.message).await {
         Err(StoreError::NoSuchMessage) => return Ok(None),
         reader => reader?,

@@ -3,7 +3,8 @@
 //! Pure. Three answers: yes, no, and not without the message. Invariant: with the message
 //! there is always a yes or a no.
 
-use super::text::Text;
+use super::columns::WORD_FIELDS;
+use super::text::Answers;
 use crate::mail::imap::command::{SearchKey, SequenceSet};
 use crate::mail::imap::view::Selected;
 use crate::mime::{casemap, is_known_field};
@@ -100,6 +101,18 @@ impl Plan {
         }
     }
 
+    /// Whether columns can say something of what it asks of a message's text.
+    pub(super) fn columns_help(&self) -> bool {
+        match self {
+            Self::And(plans) => plans.iter().any(Self::columns_help),
+            Self::Or(a, b) => a.columns_help() || b.columns_help(),
+            Self::Not(plan) => plan.columns_help(),
+            Self::Header(name, _) => WORD_FIELDS.contains(&name.as_str()),
+            Self::Sent(..) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it looks into bodies; what does not is settled by the header.
     pub(super) fn needs_body(&self) -> bool {
         match self {
@@ -112,7 +125,7 @@ impl Plan {
     }
 
     /// Whether a message satisfies it; `None` when that cannot be said without its text.
-    pub(super) fn holds(&self, row: &Row, text: Option<&Text>) -> Option<bool> {
+    pub(super) fn holds(&self, row: &Row, text: Option<&dyn Answers>) -> Option<bool> {
         match self {
             Self::Always(answer) => Some(*answer),
             Self::And(plans) => all(plans.iter().map(|plan| plan.holds(row, text))),
@@ -129,12 +142,10 @@ impl Plan {
             Self::Smaller(octets) => Some(u64::from(row.size) < *octets),
             Self::Message(id) => Some(row.message.0 == *id),
             Self::ModSeq(modseq) => Some(row.modseq >= *modseq),
-            Self::Sent(from, before) => {
-                text.map(|text| text.date().is_some_and(|date| (*from..*before).contains(&date)))
-            }
-            Self::Header(name, wanted) => text.map(|text| text.field_has(name, wanted)),
-            Self::Body(wanted) => text.map(|text| text.body_has(wanted)),
-            Self::Text(wanted) => text.map(|text| text.header_has(wanted) || text.body_has(wanted)),
+            Self::Sent(from, before) => text?.day().map(|day| day.is_some_and(|date| (*from..*before).contains(&date))),
+            Self::Header(name, wanted) => text?.field_has(name, wanted),
+            Self::Body(wanted) => text?.body_has(wanted),
+            Self::Text(wanted) => Some(text?.header_has(wanted)? || text?.body_has(wanted)?),
         }
     }
 }

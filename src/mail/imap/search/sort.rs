@@ -1,91 +1,24 @@
-//! The order of SORT (RFC 5256 §3, RFC 5957): one column of values for each criterion.
+//! The order of SORT (RFC 5256 §3, RFC 5957): a row of numbers for each hit.
 //!
-//! Values come from rows and from ready ENVELOPEs, never from bodies. Invariant: n log n in the
-//! hits, and equal hits stay in the order of their numbers.
+//! Values come from rows and from the folder's columns, never from bodies; a text stands as its place in the order of
+//! texts. Invariant: n log n in the hits, and equal hits stay in the order of their numbers.
 
 use super::Hit;
+use super::columns::{self, Columns, Group, Shared, blocking};
 use crate::mail::imap::command::{SortCriterion, SortKey};
 use crate::mail::imap::peer::Peer;
 use crate::mail::imap::reply::Stop;
-use crate::mail::imap::summaries;
 use crate::mail::imap::view::Selected;
-use crate::mime::{AddressView, EnvelopeView, SummaryView, base_subject, casemap, decoded, sent_at};
-use crate::model::bounds;
-use crate::store::Row;
-use std::cmp::Ordering;
+use crate::store::{FolderState, Row};
 
-/// The values of all hits for one criterion.
-enum Column {
-    Numbers(Vec<i64>),
-    /// Keys of `i;unicode-casemap` (RFC 5256 §3: texts are compared so).
-    Texts(Vec<Box<str>>),
-}
-
-impl Column {
-    fn new(key: SortKey) -> Self {
-        match key {
-            SortKey::Arrival | SortKey::Date | SortKey::Size => Self::Numbers(Vec::new()),
-            _ => Self::Texts(Vec::new()),
-        }
-    }
-
-    fn push(&mut self, key: SortKey, row: &Row, envelope: &EnvelopeView<'_>) {
-        match self {
-            Self::Numbers(values) => values.push(number(key, row, envelope)),
-            Self::Texts(values) => values.push(text(key, envelope).into()),
-        }
-    }
-
-    fn compare(&self, a: usize, b: usize) -> Ordering {
-        match self {
-            Self::Numbers(values) => values.get(a).cmp(&values.get(b)),
-            Self::Texts(values) => values.get(a).cmp(&values.get(b)),
-        }
-    }
-}
-
-fn number(key: SortKey, row: &Row, envelope: &EnvelopeView<'_>) -> i64 {
+/// The columns that a key needs.
+fn group(key: SortKey) -> Option<Group> {
     match key {
-        SortKey::Size => row.size.into(),
-        SortKey::Date => sent_date(row, envelope),
-        _ => row.internal_date,
+        SortKey::Arrival | SortKey::Size => None,
+        SortKey::Date => Some(Group::Sent),
+        SortKey::Subject => Some(Group::Subjects),
+        SortKey::From | SortKey::To | SortKey::Cc | SortKey::DisplayFrom | SortKey::DisplayTo => Some(Group::Addresses),
     }
-}
-
-/// RFC 5256 §2.2: the sent date in UTC; INTERNALDATE where there is none.
-pub(super) fn sent_date(row: &Row, envelope: &EnvelopeView<'_>) -> i64 {
-    envelope.date.as_deref().and_then(sent_at).unwrap_or(row.internal_date)
-}
-
-fn text(key: SortKey, envelope: &EnvelopeView<'_>) -> String {
-    match key {
-        SortKey::Subject => casemap(&base_subject(envelope.subject.as_deref().unwrap_or_default()).text),
-        SortKey::From => local_part(envelope.from()),
-        SortKey::To => local_part(envelope.to()),
-        SortKey::Cc => local_part(envelope.cc()),
-        SortKey::DisplayFrom => display(envelope.from()),
-        SortKey::DisplayTo => display(envelope.to()),
-        SortKey::Arrival | SortKey::Date | SortKey::Size => String::new(),
-    }
-}
-
-fn local_part(address: Option<AddressView<'_>>) -> String {
-    let mailbox = address.and_then(|address| address.mailbox).unwrap_or_default();
-    casemap(&String::from_utf8_lossy(&mailbox))
-}
-
-/// RFC 5957 §3: the display name, decoded, else the address; a group goes by its name.
-fn display(address: Option<AddressView<'_>>) -> String {
-    let Some(address) = address else { return String::new() };
-    let name = address.name.map(|name| decoded(&name)).filter(|name| !name.is_empty());
-    let mailbox = || {
-        let mailbox = address.mailbox.as_deref().unwrap_or_default();
-        match &address.host {
-            Some(host) => format!("{}@{}", String::from_utf8_lossy(mailbox), String::from_utf8_lossy(host)),
-            None => decoded(mailbox),
-        }
-    };
-    casemap(&name.unwrap_or_else(mailbox))
 }
 
 /// Puts hits in order; they come in the order of their numbers.
@@ -95,61 +28,78 @@ pub(super) async fn sort(
     criteria: &[SortCriterion],
     found: Vec<Hit>,
 ) -> Result<Vec<Hit>, Stop> {
-    let mut columns: Vec<Column> = criteria.iter().map(|criterion| Column::new(criterion.key)).collect();
-    let from_rows = criteria.iter().all(|by| matches!(by.key, SortKey::Arrival | SortKey::Size));
-    let mut push = |row: &Row, envelope: &EnvelopeView<'_>| {
-        for (column, criterion) in columns.iter_mut().zip(criteria) {
-            column.push(criterion.key, row, envelope);
-        }
-    };
-    for batch in found.chunks(bounds::READ_BATCH) {
-        if from_rows {
-            rows(selected, batch).iter().for_each(|row| push(row, &EnvelopeView::default()));
-        } else {
-            with_envelopes(peer, selected, batch, |row, envelope, _| push(row, envelope)).await?;
+    let mut groups: Vec<Group> = Vec::new();
+    for group in criteria.iter().filter_map(|by| group(by.key)) {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
     }
+    let (columns, rows) = columns::of_hits(peer, selected, &found, &groups).await?;
     let criteria = criteria.to_vec();
-    // Comparing a hundred thousand texts is no work for the threads that answer everybody.
-    let ordered = tokio::task::spawn_blocking(move || ordered(&criteria, &columns, &found)).await;
-    ordered.map_err(|_| Stop::Bye("The order could not be made"))
+    // Ordering a hundred thousand hits is no work for the threads that answer everybody.
+    blocking(move || {
+        let keys = keys(&criteria, &rows, &columns);
+        ordered(criteria.len(), &keys, &found)
+    })
+    .await
 }
 
-fn ordered(criteria: &[SortCriterion], columns: &[Column], found: &[Hit]) -> Vec<Hit> {
-    let mut order: Vec<usize> = (0..found.len()).collect();
-    // Stable: RFC 5256 §3 has the sequence number as the last criterion, which REVERSE does not turn.
-    order.sort_by(|a, b| {
-        criteria
-            .iter()
-            .zip(columns)
-            .map(|(by, column)| if by.reverse { column.compare(*b, *a) } else { column.compare(*a, *b) })
-            .find(|ordering| ordering.is_ne())
-            .unwrap_or(Ordering::Equal)
-    });
-    order.into_iter().filter_map(|index| found.get(index).copied()).collect()
-}
-
-/// The rows of hits, in their order.
-pub(super) fn rows(selected: &Selected, hits: &[Hit]) -> Vec<Row> {
-    let seen = &selected.view.seen;
-    hits.iter().filter_map(|hit| seen.position(hit.uid).ok().and_then(|position| seen.row(position))).collect()
-}
-
-/// Hands every hit's row, ENVELOPE and References to `take`; a message that is gone has empty ones.
-pub(super) async fn with_envelopes(
-    peer: &mut Peer,
-    selected: &Selected,
-    hits: &[Hit],
-    mut take: impl FnMut(&Row, &EnvelopeView<'_>, Option<&SummaryView<'_>>),
-) -> Result<(), Stop> {
-    let rows = rows(selected, hits);
-    let ids: Vec<_> = rows.iter().map(|row| row.message).collect();
-    for (row, stored) in rows.iter().zip(summaries::stored(peer, &ids).await?) {
-        let view = stored.as_ref().and_then(|stored| SummaryView::new(&stored.summary));
-        let envelope = view.as_ref().and_then(|view| EnvelopeView::new(view.envelope())).unwrap_or_default();
-        take(row, &envelope, view.as_ref());
+/// For each hit one number a criterion.
+fn keys(criteria: &[SortCriterion], rows: &[Row], columns: &Shared) -> Vec<i64> {
+    let mut columns = columns.lock();
+    let texts = criteria.iter().any(|by| matches!(group(by.key), Some(Group::Subjects | Group::Addresses)));
+    let ranks = if texts { columns.ranks().to_vec() } else { Vec::new() };
+    let mut keys = Vec::with_capacity(rows.len() * criteria.len());
+    let mut at = vec![0; criteria.len()];
+    for row in rows {
+        for (by, at) in criteria.iter().zip(&mut at) {
+            let key = value(by.key, row, &columns, &ranks, at);
+            // The other way round, and nothing is lost at either end.
+            keys.push(if by.reverse { !key } else { key });
+        }
     }
-    // A sort of a large folder must not outlive the switch that ends the session.
-    peer.conn.flush().await?;
-    Ok(())
+    keys
+}
+
+fn value(key: SortKey, row: &Row, columns: &Columns, ranks: &[u32], at: &mut usize) -> i64 {
+    let rank = |text: u32| ranks.get(text as usize).copied().unwrap_or(0).into();
+    let mut address = |place: usize| rank(columns.addresses(row.uid, at).get(place).copied().unwrap_or(0));
+    match key {
+        SortKey::Size => row.size.into(),
+        SortKey::Arrival => row.internal_date,
+        SortKey::Date => columns.sent(row.uid, at).unwrap_or(row.internal_date),
+        SortKey::Subject => rank(columns.subject(row.uid, at).key),
+        SortKey::From => address(0),
+        SortKey::To => address(1),
+        SortKey::Cc => address(2),
+        SortKey::DisplayFrom => address(3),
+        SortKey::DisplayTo => address(4),
+    }
+}
+
+fn ordered(criteria: usize, keys: &[i64], found: &[Hit]) -> Vec<Hit> {
+    // Stable: RFC 5256 §3 has the sequence number as the last criterion, which REVERSE does not turn.
+    if criteria == 1 {
+        let mut order: Vec<(i64, Hit)> = keys.iter().copied().zip(found.iter().copied()).collect();
+        order.sort_by_key(|(key, _)| *key);
+        return order.into_iter().map(|(_, hit)| hit).collect();
+    }
+    let mut order: Vec<(&[i64], Hit)> = keys.chunks(criteria.max(1)).zip(found.iter().copied()).collect();
+    order.sort_by_key(|(key, _)| *key);
+    order.into_iter().map(|(_, hit)| hit).collect()
+}
+
+/// The rows of hits, in their order; every hit has one in the state that it was found in.
+pub(super) fn rows_of(seen: &FolderState, hits: &[Hit]) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(hits.len());
+    let mut walk = seen.rows_from(seen.len());
+    for hit in hits {
+        let row = walk.next().filter(|row| row.uid == hit.uid).or_else(|| {
+            let place = seen.position(hit.uid).ok()?;
+            walk = seen.rows_from(place);
+            walk.next()
+        });
+        rows.extend(row);
+    }
+    rows
 }

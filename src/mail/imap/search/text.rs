@@ -11,6 +11,22 @@ use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 use std::cell::OnceCell;
 
+/// What searches ask of a message's text; `None` where that is not known without reading the message.
+pub(super) trait Answers {
+    /// The day in the Date field, in its own zone, if there is one.
+    fn day(&self) -> Option<Option<Date>>;
+
+    /// Whether a field (in lower case) has a text in its value; the empty text asks for the field itself
+    /// (RFC 9051 §6.4.4).
+    fn field_has(&self, name: &str, wanted: &str) -> Option<bool>;
+
+    /// Whether any field has a text.
+    fn header_has(&self, wanted: &str) -> Option<bool>;
+
+    /// Whether the body has a text.
+    fn body_has(&self, wanted: &str) -> Option<bool>;
+}
+
 /// One message.
 pub(super) struct Text {
     octets: Bytes,
@@ -29,31 +45,6 @@ impl Text {
         Self { octets, fields: OnceCell::new(), body: OnceCell::new() }
     }
 
-    /// Whether a field has a text in its value; the empty text asks for the field itself (RFC 9051 §6.4.4).
-    pub(super) fn field_has(&self, name: &str, wanted: &str) -> bool {
-        // Only the fields of that name are decoded.
-        let mut named = fields(&self.octets).filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
-        named.any(|field| casemap(&unstructured(field.value)).contains(wanted))
-    }
-
-    /// Whether any field has a text.
-    pub(super) fn header_has(&self, wanted: &str) -> bool {
-        self.fields().iter().any(|field| field.value.contains(wanted) || field.name.contains(wanted))
-    }
-
-    /// Whether the body has a text.
-    pub(super) fn body_has(&self, wanted: &str) -> bool {
-        self.body.get_or_init(|| body_texts(&self.octets)).iter().any(|text| text.contains(wanted))
-    }
-
-    /// The day in the Date field, in its own zone.
-    pub(super) fn date(&self) -> Option<Date> {
-        let field = fields(&self.octets).find(|field| field.name.eq_ignore_ascii_case(b"date"))?;
-        let line = [field.value, b"\r\n"].concat();
-        let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
-        Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()
-    }
-
     fn fields(&self) -> &[Field] {
         self.fields.get_or_init(|| {
             let decoded = |field: RawField<'_>| Field {
@@ -65,7 +56,36 @@ impl Text {
     }
 }
 
-fn unstructured(value: &[u8]) -> String {
+impl Answers for Text {
+    fn day(&self) -> Option<Option<Date>> {
+        Some(day(&self.octets))
+    }
+
+    fn field_has(&self, name: &str, wanted: &str) -> Option<bool> {
+        // Only the fields of that name are decoded.
+        let mut named = fields(&self.octets).filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
+        Some(named.any(|field| casemap(&unstructured(field.value)).contains(wanted)))
+    }
+
+    fn header_has(&self, wanted: &str) -> Option<bool> {
+        Some(self.fields().iter().any(|field| field.value.contains(wanted) || field.name.contains(wanted)))
+    }
+
+    fn body_has(&self, wanted: &str) -> Option<bool> {
+        Some(self.body.get_or_init(|| body_texts(&self.octets)).iter().any(|text| text.contains(wanted)))
+    }
+}
+
+/// The day in the Date field of a header, in its own zone.
+pub(super) fn day(header: &[u8]) -> Option<Date> {
+    let field = fields(header).find(|field| field.name.eq_ignore_ascii_case(b"date"))?;
+    let line = [field.value, b"\r\n"].concat();
+    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
+    Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()
+}
+
+/// An unstructured field's value, decoded.
+pub(super) fn unstructured(value: &[u8]) -> String {
     let line = [value, b"\r\n"].concat();
     match MessageStream::new(&line).parse_unstructured() {
         HeaderValue::Text(text) => text.into_owned(),
@@ -93,21 +113,27 @@ mod tests {
     #[test]
     fn texts_are_decoded_and_folded() {
         let text = Text::new(Bytes::from_static(MESSAGE));
-        assert!(text.field_has("FROM", &casemap("JÖRG")) && text.field_has("FROM", &casemap("joerg@")));
-        assert!(
-            text.field_has("SUBJECT", &casemap("one two"))
-                && text.field_has("X-EMPTY", &casemap(""))
-                && !text.field_has("CC", &casemap(""))
-        );
-        assert!(text.body_has(&casemap("GRÜ")) && text.body_has(&casemap("köln")) && !text.body_has(&casemap("jörg")));
-        assert!(text.header_has(&casemap("jörg")) && !text.header_has(&casemap("köln")));
-        assert_eq!(text.date(), Some(jiff::civil::date(2026, 11, 23)));
+        for (name, wanted, there) in [
+            ("FROM", "JÖRG", true),
+            ("FROM", "joerg@", true),
+            ("SUBJECT", "one two", true),
+            ("X-EMPTY", "", true),
+            ("CC", "", false),
+        ] {
+            assert_eq!(text.field_has(name, &casemap(wanted)), Some(there), "{name} {wanted}");
+        }
+        for (wanted, in_body, in_header) in [("GRÜ", true, false), ("köln", true, false), ("jörg", false, true)] {
+            assert_eq!(text.body_has(&casemap(wanted)), Some(in_body), "{wanted}");
+            assert_eq!(text.header_has(&casemap(wanted)), Some(in_header), "{wanted}");
+        }
+        assert_eq!(text.day(), Some(Some(jiff::civil::date(2026, 11, 23))));
     }
 
     #[test]
     fn the_header_ends_at_the_empty_line() {
         let text = Text::new(Bytes::from_static(b"A: 1\r\n\r\nB: 2\r\n"));
-        assert!(text.field_has("A", &casemap("1")) && !text.field_has("B", &casemap("2")));
-        assert!(!Text::new(Bytes::from_static(b"\r\nA: 1\r\n")).field_has("A", &casemap("")));
+        assert_eq!(text.field_has("A", &casemap("1")), Some(true));
+        assert_eq!(text.field_has("B", &casemap("2")), Some(false));
+        assert_eq!(Text::new(Bytes::from_static(b"\r\nA: 1\r\n")).field_has("A", &casemap("")), Some(false));
     }
 }

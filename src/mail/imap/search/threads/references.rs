@@ -3,90 +3,16 @@
 //! Invariant: n log n, whatever the messages say of each other: names are bounded in number, and
 //! so are the steps that look for loops.
 
-use super::Message;
 use super::forest::{Forest, Node};
 use super::subjects;
+use super::{Message, Named};
 use crate::model::bounds;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-
-/// A Message-ID's number.
-pub(super) type Name = usize;
-
-/// Message-IDs as numbers.
-#[derive(Default)]
-pub(super) struct Names {
-    /// By two keyed hashes: what a folder refers to may be far longer than the folder.
-    known: HashMap<(u64, u64), Name>,
-    keys: (RandomState, RandomState),
-}
-
-impl Names {
-    /// The first Message-ID in a field.
-    pub(super) fn first(&mut self, field: &[u8]) -> Option<Name> {
-        ids(field).next().and_then(|id| self.name(&id))
-    }
-
-    /// What a message refers to: References, else the first Message-ID of In-Reply-To (step 1).
-    pub(super) fn references(&mut self, references: &[u8], in_reply_to: Option<&[u8]>) -> Box<[Name]> {
-        let named: Vec<Name> = ids(references).filter_map(|id| self.name(&id)).collect();
-        if !named.is_empty() {
-            return named.into();
-        }
-        in_reply_to.and_then(|field| self.first(field)).into_iter().collect()
-    }
-
-    fn name(&mut self, id: &[u8]) -> Option<Name> {
-        let key = (self.keys.0.hash_one(id), self.keys.1.hash_one(id));
-        let next = self.known.len();
-        match self.known.get(&key) {
-            Some(name) => Some(*name),
-            None if next >= bounds::THREAD_NAMES => None,
-            None => {
-                self.known.insert(key, next);
-                Some(next)
-            }
-        }
-    }
-}
-
-/// The Message-IDs of a field, quotes undone (RFC 5256 §3: `<"a"@b>` is `<a@b>`).
-fn ids(field: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let mut rest = field;
-    std::iter::from_fn(move || {
-        loop {
-            let open = memchr::memchr(b'<', rest)?;
-            rest = rest.get(open + 1..)?;
-            let close = memchr::memchr(b'>', rest)?;
-            let (inside, after) = rest.split_at_checked(close)?;
-            rest = after;
-            let start = memchr::memrchr(b'<', inside).map_or(0, |at| at + 1);
-            let id = plain(inside.get(start..).unwrap_or_default());
-            if memchr::memchr(b'@', &id).is_some() {
-                return Some(id);
-            }
-        }
-    })
-}
-
-fn plain(id: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(id.len());
-    let mut octets = id.iter();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'"' | b' ' | b'\t' | b'\r' | b'\n' => {}
-            b'\\' => out.extend(octets.next()),
-            octet => out.push(*octet),
-        }
-    }
-    out
-}
 
 /// The threads of all messages; `by_subject`: REFERENCES, else REFS.
-pub(super) fn threaded(messages: &[Message], names: &Names, by_subject: bool) -> Forest {
-    let mut links = Links::new(messages, names.known.len());
+pub(super) fn threaded(messages: &[Message], named: &Named, by_subject: bool) -> Forest {
+    let mut links = Links::new(messages, named.count as usize);
     for message in 0..messages.len() {
-        links.place(message, messages);
+        links.place(message, messages, named);
     }
     let mut forest = links.forest();
     prune(&mut forest);
@@ -125,10 +51,10 @@ impl Links {
         let mut all: Vec<Option<usize>> = vec![None; names];
         let mut nodes = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            match message.id.and_then(|id| Some((id, all.get_mut(id)?))) {
+            match message.id.and_then(|id| Some((id, all.get_mut(id as Node)?))) {
                 Some((id, slot @ None)) => {
                     *slot = Some(index);
-                    nodes.push(id);
+                    nodes.push(id as Node);
                 }
                 // RFC 5256 §3: without a Message-ID, or with another message's, it has one of its own.
                 _ => {
@@ -141,23 +67,22 @@ impl Links {
         Self { parents: vec![None; all.len()], children: vec![0; all.len()], messages: all, nodes, steps }
     }
 
-    fn place(&mut self, message: usize, messages: &[Message]) {
+    fn place(&mut self, message: usize, messages: &[Message], named: &Named) {
         let (Some(node), Some(known)) = (self.nodes.get(message).copied(), messages.get(message)) else { return };
+        let references = named.references.get(known.references.clone()).unwrap_or_default();
         // Step 1A: each reference is the parent of the next, where that has none yet.
-        for pair in known.references.windows(2) {
-            if let [parent, child] = pair
-                && self.parents.get(*child).copied().flatten().is_none()
-                && !self.loops(*parent, *child)
-            {
-                self.link(*parent, *child);
+        for pair in references.windows(2) {
+            let [parent, child] = [pair.first(), pair.last()].map(|name| name.map_or(node, |name| *name as Node));
+            if self.parents.get(child).copied().flatten().is_none() && !self.loops(parent, child) {
+                self.link(parent, child);
             }
         }
         // Step 1B: the last one is the message's own parent, whatever was thought before.
         self.unlink(node);
-        if let Some(parent) = known.references.last()
-            && !self.loops(*parent, node)
+        if let Some(parent) = references.last().map(|name| *name as Node)
+            && !self.loops(parent, node)
         {
-            self.link(*parent, node);
+            self.link(parent, node);
         }
     }
 
@@ -252,25 +177,34 @@ fn by_latest(forest: &mut Forest, messages: &[Message]) {
 mod tests {
     use super::super::write;
     use super::*;
+    use crate::mail::imap::search::columns::Names;
 
     /// Message-ID, References, In-Reply-To, base subject, whether it is a reply.
     type Sent<'a> = (&'a str, &'a str, &'a str, &'a str, bool);
 
     fn threads(sent: &[Sent<'_>], by_subject: bool) -> String {
-        let mut names = Names::default();
-        let mut messages = Vec::new();
+        let (mut names, mut subjects) = (Names::default(), vec![""]);
+        let (mut messages, mut named) = (Vec::new(), Named::default());
         for (at, (id, references, in_reply_to, subject, is_reply)) in (1..).zip(sent) {
+            let known = subjects.iter().position(|known| known == subject);
+            let id = names.first(id.as_bytes());
+            let start = named.references.len();
+            names.references(references.as_bytes(), Some(in_reply_to.as_bytes()), &mut named.references);
             messages.push(Message {
                 name: at,
                 sent: at.into(),
                 arrived: at.into(),
-                subject: (*subject).into(),
+                subject: known.unwrap_or(subjects.len()) as u32,
                 is_reply: *is_reply,
-                id: names.first(id.as_bytes()),
-                references: names.references(references.as_bytes(), Some(in_reply_to.as_bytes())),
+                id,
+                references: start..named.references.len(),
             });
+            if known.is_none() {
+                subjects.push(subject);
+            }
         }
-        let answer = write::answer(&threaded(&messages, &names, by_subject), &messages);
+        named.count = names.len() as u32;
+        let answer = write::answer(&threaded(&messages, &named, by_subject), &messages);
         String::from_utf8(answer).unwrap().trim_start_matches("* THREAD").trim().to_owned()
     }
 
