@@ -5,6 +5,7 @@
 
 use super::examples;
 use super::kinds;
+use super::rates::is_free;
 use axum::http::Method;
 use std::collections::HashSet;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -26,9 +27,9 @@ pub(super) fn complete(document: &mut OpenApi) {
                 operation.parameters.get_or_insert_default().push(RefOr::T(if_match()));
             }
             show_examples(path, operation);
-            add_refusals(operation, open);
+            add_refusals(path, operation, open);
             name_problems(operation);
-            add_headers(&method, operation, &tagged);
+            add_headers(&method, path, operation, &tagged);
         }
     }
 }
@@ -105,11 +106,14 @@ fn has(operation: &Operation, which: impl Fn(&Parameter) -> bool) -> bool {
 }
 
 /// Each status that the shape of an operation brings with it.
-fn add_refusals(operation: &mut Operation, open: bool) {
+fn add_refusals(path: &str, operation: &mut Operation, open: bool) {
     let mut statuses = vec![503];
     let body = operation.request_body.is_some();
+    if !is_free(path) {
+        statuses.push(429);
+    }
     if !open {
-        statuses.extend([401, 403, 429]);
+        statuses.extend([401, 403]);
     }
     if body {
         statuses.extend([400, 413, 415, 422]);
@@ -152,7 +156,7 @@ fn name_problems(operation: &mut Operation) {
     }
 }
 
-fn add_headers(method: &Method, operation: &mut Operation, tagged: &HashSet<String>) {
+fn add_headers(method: &Method, path: &str, operation: &mut Operation, tagged: &HashSet<String>) {
     let writes_once = has(operation, |p| p.name == "Idempotency-Key");
     let is_tagged = match *method {
         Method::GET => answered(operation).is_some_and(|schema| tagged.contains(schema)),
@@ -174,6 +178,10 @@ fn add_headers(method: &Method, operation: &mut Operation, tagged: &HashSet<Stri
             "401" => add("WWW-Authenticate", "How to authenticate (RFC 9110 §11.6.1)."),
             "429" | "503" => add("Retry-After", "Seconds to wait at least (RFC 9110 §10.2.3)."),
             _ => {}
+        }
+        if !is_free(path) && (status.starts_with('2') || status == "429") {
+            add("RateLimit-Policy", "How many requests are answered in how many seconds (draft-ietf-httpapi-ratelimit-headers).");
+            add("RateLimit", "How many of them are left, and in how many seconds more are.");
         }
         if writes_once && status.starts_with('2') {
             add("Idempotency-Replayed", "`true` on an answer that was kept for the request's `Idempotency-Key`.");
@@ -216,9 +224,12 @@ mod tests {
                 assert!(!answer["description"].as_str().unwrap().is_empty(), "{name} {status}");
             }
             let needed = operation.get("security").is_none();
-            for status in ["401", "403", "429"] {
+            for status in ["401", "403"] {
                 assert!(!needed || answers.contains_key(status), "{name} {status}");
             }
+            let counted = !["get /healthz", "get /readyz"].contains(&name.as_str());
+            assert_eq!(answers.contains_key("429"), counted, "{name}");
+            assert!(!counted || answers["429"]["headers"]["RateLimit"].is_object(), "{name}");
         }
     }
 }

@@ -45,6 +45,7 @@ kinds! {
     TOO_LARGE = "too_large", 413, "Too large", "The body has more octets than a request may have.";
     MEDIA_TYPE = "media_type", 415, "Wrong media type", "The body must be JSON and say so: Content-Type: application/json.";
     INVALID = "invalid", 422, "Wrong fields", "Fields are wrong; errors names them, each with pointer, code and detail. Nothing was done.";
+    RATE_LIMITED = "rate_limited", 429, "Too many requests", "More requests came from this caller, or from this network without a caller, than are answered. RateLimit-Policy says how many are, RateLimit how many are left, Retry-After when to go on. Nothing was done.";
     THROTTLED = "throttled", 429, "Too many attempts", "Too many failed sign-ins from this network or for this name. Wait; Retry-After says how long at least.";
     TOO_MANY_STREAMS = "too_many_streams", 429, "Too many streams", "As many streams of events are open as may be, in all or of this caller. Close one, or ask /v1/revisions?after=.";
     INTERNAL = "internal", 500, "Server error", "A defect of the server. The log has the reason under the X-Request-Id of the answer.";

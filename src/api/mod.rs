@@ -35,6 +35,7 @@ mod plans;
 mod prefer;
 mod problem;
 mod protocols;
+mod rates;
 mod revert;
 mod revisions;
 mod scheduled_changes;
@@ -52,7 +53,7 @@ use crate::auth::seal::Seal;
 use crate::control::Control;
 use crate::control::sign_in::SignIn;
 use crate::directory::Directory;
-use crate::net::Outbound;
+use crate::net::{Outbound, Rates};
 use crate::store::Store;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -85,6 +86,8 @@ pub struct ApiState {
     pub outbound: Outbound,
     /// Whether other machines may speak HTTP without TLS.
     pub plain_http: bool,
+    /// How often who may ask.
+    pub rates: Rates,
     /// Woken when a job was given.
     pub job_given: Arc<Notify>,
     /// Streams of events that are open.
@@ -183,6 +186,7 @@ fn app(state: ApiState) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), layers::once))
+        .layer(from_fn_with_state(state.clone(), rates::limit))
         .layer(from_fn_with_state(state.clone(), caller::recognise))
         .layer(from_fn_with_state(state.clone(), layers::require_tls))
         .layer(from_fn_with_state(state.clone(), layers::refuse_draining))

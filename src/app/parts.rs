@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::directory::{Directory, Login};
 use crate::mail::Services;
 use crate::mail::conn::ConnSettings;
-use crate::net::{Outbound, TlsIdentity};
+use crate::net::{Outbound, Rates, TlsIdentity};
 use crate::settings::{Database, Settings};
 use crate::store::Store;
 use anyhow::Context;
@@ -82,6 +82,7 @@ impl Parts {
             seal,
             outbound,
             plain_http: settings.plain_http,
+            rates: Rates::new(settings.caller_rate, settings.network_rate),
             job_given: Arc::default(),
             streams: api::Streams::default(),
             draining: shutdown.clone(),

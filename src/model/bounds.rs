@@ -227,6 +227,8 @@ pub const KEY_SCOPES: usize = 100;
 pub const PAGE_ITEMS: usize = 1000;
 /// Items of a page when the caller names no limit.
 pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Callers, and networks, whose requests are counted at once.
+pub const RATE_BUCKETS: u64 = 100_000;
 /// How long an Idempotency-Key is remembered.
 pub const IDEMPOTENCY_TIME: Duration = Duration::from_secs(24 * 3600);
 

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod deflate;
 pub mod listener;
 pub mod outbound;
+pub mod rates;
 pub mod stream;
 pub mod tls;
 
@@ -14,5 +15,6 @@ pub use admission::{Admission, Ticket};
 pub use deflate::{DeflatePlace, Deflated};
 pub use listener::bind;
 pub use outbound::Outbound;
+pub use rates::Rates;
 pub use stream::Stream;
 pub use tls::TlsIdentity;

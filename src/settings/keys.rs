@@ -45,6 +45,16 @@ pub const KEYS: &[Key] = &[
         "loopback, or always (behind a proxy that does TLS): who may use the API without TLS",
     ),
     key(
+        "rate.caller",
+        "6000",
+        "requests a minute that the API answers to one user, key or mailbox owner; 0 sets no limit",
+    ),
+    key(
+        "rate.network",
+        "1200",
+        "requests a minute that the API answers to one network (IPv6: /64) without sign-in or key; 0 sets no limit",
+    ),
+    key(
         "outbound_allow",
         "",
         "networks that webhooks may call beside public addresses, also without TLS: 10.1.0.0/16, 192.0.2.7/32",

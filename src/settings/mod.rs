@@ -32,6 +32,10 @@ pub struct Settings {
     pub loopback_login: bool,
     /// Whether other machines may speak HTTP without TLS (behind a proxy that does TLS).
     pub plain_http: bool,
+    /// Requests a minute that the API answers to one caller; 0 sets no limit.
+    pub caller_rate: u32,
+    /// Requests a minute that the API answers to one network whose callers are not known; 0 sets no limit.
+    pub network_rate: u32,
     /// Networks that webhooks may call beside public addresses.
     pub outbound_allow: Vec<ipnet::IpNet>,
     /// How long revisions are kept before they are exported; `None` for ever.

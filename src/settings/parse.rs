@@ -127,6 +127,8 @@ impl Reader {
             tls: self.tls(),
             loopback_login: self.word("login_without_tls", &["never", "loopback"]) == "loopback",
             plain_http: self.word("plain_http", &["loopback", "always"]) == "always",
+            caller_rate: self.rate("rate.caller"),
+            network_rate: self.rate("rate.network"),
             outbound_allow: self.outbound_allow(),
             history: self.history(),
             min_free: self.min_free(),
@@ -182,6 +184,14 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn rate(&mut self, name: &str) -> u32 {
+        self.text(name).parse().unwrap_or_else(|_| {
+            let (place, text) = (self.place(name), self.text(name));
+            self.mistake(place, format!("must be a number of requests a minute, or 0 for no limit, not {text:?}"));
+            0
+        })
     }
 
     fn outbound_allow(&mut self) -> Vec<IpNet> {

@@ -10,6 +10,7 @@ mod mail;
 mod metrics;
 mod operations;
 mod problems;
+mod rates;
 mod resources;
 mod revisions;
 mod scheduled;
