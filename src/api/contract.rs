@@ -180,7 +180,10 @@ fn add_headers(method: &Method, path: &str, operation: &mut Operation, tagged: &
             _ => {}
         }
         if !is_free(path) && (status.starts_with('2') || status == "429") {
-            add("RateLimit-Policy", "How many requests are answered in how many seconds (draft-ietf-httpapi-ratelimit-headers).");
+            add(
+                "RateLimit-Policy",
+                "How many requests are answered in how many seconds (draft-ietf-httpapi-ratelimit-headers).",
+            );
             add("RateLimit", "How many of them are left, and in how many seconds more are.");
         }
         if writes_once && status.starts_with('2') {

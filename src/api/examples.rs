@@ -12,6 +12,9 @@ pub(super) fn body(operation: &str) -> Option<Value> {
     Some(match operation {
         "sign_in" => json!({"name": "operator", "password": "correct horse battery staple"}),
         "refresh" => json!({"refresh_token": "dGhlIHNlc3Npb24.b25lIHRpbWUgb25seQ"}),
+        "change_own_password" => {
+            json!({"current_password": "correct horse battery staple", "password": "another horse battery staple"})
+        }
         "create_tenant" => json!({"name": "Example Hosting", "kind": "customer"}),
         "update_tenant" => json!({"name": "Example Hosting Ltd"}),
         "create_user" => json!({"name": "alice", "password": "correct horse battery staple"}),

@@ -106,6 +106,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .open(routes!(sign_in::refresh))
         .own(routes!(sign_in::sign_out))
         .own(routes!(sign_in::me))
+        .own(routes!(sign_in::change_own_password))
         .of(R::Tenants, routes!(tenants::create, tenants::list))
         .of(R::Tenants, routes!(tenants::get, tenants::update, tenants::delete))
         .of(R::Tenants, routes!(tenants::limits))

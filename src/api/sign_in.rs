@@ -5,12 +5,15 @@ use super::caller::{Bearer, Permit};
 use super::extract::Strict;
 use super::problem::Problem;
 use super::server::Peer;
+use super::written::{Effect, deleted};
 use crate::control::sign_in::{self, SignedIn};
-use crate::model::Role;
+use crate::control::users;
 use crate::model::ids::TenantId;
+use crate::model::{Duty, Role, Scope};
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A name and password.
@@ -32,6 +35,18 @@ pub struct RefreshRequest {
     /// The newest one; each is exchanged once.
     #[schema(example = "q0…")]
     refresh_token: String,
+}
+
+/// The password that the caller has, and the one that it wants.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The password as it is.
+    #[schema(example = "correct horse battery staple")]
+    current_password: String,
+    /// The new one.
+    #[schema(example = "another horse battery staple")]
+    password: String,
 }
 
 /// Tokens of a sign-in (RFC 6749 §5.1 has the names).
@@ -71,7 +86,13 @@ pub struct Me {
     tenant_name: String,
     /// What it may do there.
     role: Role,
-    /// True for a key that may only read.
+    /// What a user is there for; `null` for keys and mailbox owners.
+    #[schema(example = "support")]
+    duty: Option<Duty>,
+    /// What it may be used for, by its duty or as a key; `null` for whatever its role may.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["mailboxes:read", "sessions:write"]))]
+    scopes: Option<Vec<Scope>>,
+    /// True for whoever may only read.
     read_only: bool,
 }
 
@@ -115,6 +136,24 @@ pub(super) async fn sign_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Change your own password
+///
+/// Every user may, whatever its duty, and every mailbox owner. It signs you out everywhere. A wrong current password counts
+/// as a failed sign-in.
+#[utoipa::path(post, path = "/v1/me/password", operation_id = "change_own_password", tag = "Sign-in", request_body = ChangePassword,
+    responses((status = 200, body = Effect), (status = 422, body = Problem), (status = 429, body = Problem)))]
+pub(super) async fn change_own_password(
+    State(state): State<ApiState>,
+    Permit(caller): Permit,
+    peer: Option<Extension<Peer>>,
+    Strict(body): Strict<ChangePassword>,
+) -> Result<Response, Problem> {
+    let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
+    state.sign_in.confirm(&caller, &body.current_password, from).await?;
+    let revision = users::change_own_password(&state.control, &caller, body.password).await?;
+    Ok(deleted(&state, revision).await)
+}
+
 /// Who calls
 #[utoipa::path(get, path = "/v1/me", operation_id = "get_me", tag = "Sign-in", responses((status = 200, body = Me), (status = 401, body = Problem)))]
 pub(super) async fn me(State(state): State<ApiState>, Permit(caller): Permit) -> Result<Json<Me>, Problem> {
@@ -124,6 +163,8 @@ pub(super) async fn me(State(state): State<ApiState>, Permit(caller): Permit) ->
         tenant: caller.tenant,
         tenant_name,
         role: caller.role,
+        duty: caller.duty,
+        scopes: caller.grants.scopes.clone(),
         read_only: caller.read_only,
     }))
 }

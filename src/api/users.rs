@@ -8,7 +8,8 @@ use super::problem::Problem;
 use super::tenants::ListQuery;
 use super::written::{Effect, Written, changed, created, deleted, found};
 use crate::control::passwords::NewPassword;
-use crate::control::users::{self, User};
+use crate::control::users::{self, User, UserPatch};
+use crate::model::Duty;
 use crate::model::ids::{TenantId, UserId};
 use axum::Json;
 use axum::extract::State;
@@ -27,6 +28,9 @@ pub struct CreateUser {
     /// The tenant; your own when none is named. The user's role is the tenant's kind.
     #[serde(default)]
     tenant: Option<TenantId>,
+    /// What it is there for; `admin` when nothing is said.
+    #[schema(example = "support")]
+    duty: Option<Duty>,
 }
 
 /// A change of a user: what is absent stays.
@@ -39,6 +43,9 @@ pub struct UpdateUser {
     /// Another password: signs the user out everywhere.
     #[schema(example = "another horse battery staple")]
     password: Option<String>,
+    /// What it is there for; another user chooses it.
+    #[schema(example = "read_only")]
+    duty: Option<Duty>,
 }
 
 /// Create a user
@@ -50,7 +57,8 @@ pub(super) async fn create(
     Strict(body): Strict<CreateUser>,
 ) -> Result<Response, Problem> {
     let password = NewPassword { password: Some(body.password), password_hash: None };
-    let (user, revision) = users::create(&state.control, &caller, body.tenant, &body.name, password).await?;
+    let duty = body.duty.unwrap_or(Duty::Admin);
+    let (user, revision) = users::create(&state.control, &caller, body.tenant, &body.name, password, duty).await?;
     Ok(created(&state, format!("/v1/users/{}", user.id), user, revision).await)
 }
 
@@ -90,7 +98,8 @@ pub(super) async fn update(
     Strict(body): Strict<UpdateUser>,
 ) -> Result<Response, Problem> {
     let password = NewPassword { password: body.password, password_hash: None };
-    let (user, revision) = users::update(&state.control, &caller, id, body.name, password, expected.as_deref()).await?;
+    let patch = UserPatch { name: body.name, password, duty: body.duty };
+    let (user, revision) = users::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, user, revision).await)
 }
 

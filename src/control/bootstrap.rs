@@ -10,7 +10,7 @@ use crate::db::tenants::{self, TenantRow};
 use crate::db::users::{self, UserRow};
 use crate::db::{api_sessions, counts};
 use crate::model::ids::{TenantId, UserId};
-use crate::model::{Role, TenantKind, Touch};
+use crate::model::{Duty, Role, TenantKind, Touch};
 
 /// The name of the first operator.
 pub const FIRST_OPERATOR: &str = "operator";
@@ -52,6 +52,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
         path: tenant.path.clone(),
         name: FIRST_OPERATOR.into(),
         role: Role::Operator,
+        duty: Duty::Admin,
         password_hash: hash,
         password_epoch: change.revision(),
         created_at: change.now(),

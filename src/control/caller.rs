@@ -5,7 +5,7 @@ use super::together::Together;
 use super::{Error, Result};
 use crate::db::keys::Grants;
 use crate::model::ids::{DomainId, KeyId, MailboxId, TenantId, UserId};
-use crate::model::{Resource, Role, Scope};
+use crate::model::{Duty, Resource, Role, Scope};
 use std::sync::Arc;
 
 /// Which user, key or mailbox calls.
@@ -58,13 +58,15 @@ pub struct Caller {
     pub path: String,
     /// What it may do there.
     pub role: Role,
-    /// True for a key that may only read.
+    /// True for a key, or a user by its duty, that may only read.
     pub read_only: bool,
     /// What the request is beyond its words.
     pub intent: Intent,
     /// When the key that calls ends, Unix milliseconds: what it makes must not outlast it.
     pub until: Option<i64>,
-    /// What narrows the key that calls.
+    /// What a user is there for; keys and mailbox owners have none.
+    pub duty: Option<Duty>,
+    /// What narrows the key that calls, or the user by its duty.
     pub grants: Arc<Grants>,
 }
 
@@ -79,6 +81,7 @@ impl Caller {
             read_only: false,
             intent: Intent::default(),
             until: None,
+            duty: None,
             grants: Arc::default(),
         }
     }
@@ -129,7 +132,7 @@ impl Caller {
         if *self.grants == Grants::default() && self.until.is_none() {
             Ok(())
         } else {
-            Err(Error::NotAllowed("a key with scopes, domains, networks or an end makes no users or webhooks"))
+            Err(Error::NotAllowed("who has scopes, domains, networks or an end makes no users or webhooks"))
         }
     }
 
@@ -159,7 +162,7 @@ impl Caller {
 
     /// Refuses keys that may only read.
     pub(super) fn may_write(&self) -> Result<()> {
-        if self.read_only { Err(Error::NotAllowed("this key may only read")) } else { Ok(()) }
+        if self.read_only { Err(Error::NotAllowed("who calls may only read")) } else { Ok(()) }
     }
 
     /// How deep in the tree it stands: 1 for the operator.

@@ -11,7 +11,7 @@ use crate::auth::{Memory, Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
 use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
 use crate::model::ids::{KeyId, MailboxId, UserId};
-use crate::model::{EmailAddress, Role, SuspensionScope, bounds};
+use crate::model::{Duty, EmailAddress, Role, SuspensionScope, bounds};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,6 +48,8 @@ struct Subject {
 impl Subject {
     fn user(row: &users::UserRow) -> Self {
         let caller = Caller::new(CallerId::User(row.id), row.tenant, row.path.clone(), row.role);
+        let grants = Arc::new(keys::Grants { scopes: row.duty.scopes(), ..Default::default() });
+        let caller = Caller { read_only: row.duty == Duty::ReadOnly, duty: Some(row.duty), grants, ..caller };
         let password_hash = Some(row.password_hash.clone());
         Self { caller, password_hash, password_epoch: row.password_epoch, suspended: false }
     }
@@ -79,6 +81,24 @@ impl SignIn {
             tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
         }
         self.begin(outcome?).await
+    }
+
+    /// Whether a password is that of the user or mailbox which calls: a token alone must not be enough to put another in
+    /// its place. Counted like a sign-in.
+    pub async fn confirm(&self, caller: &Caller, password: &str, peer: IpAddr) -> Result<()> {
+        let mut tx = self.control.db.read().await?;
+        let name = match caller.id {
+            CallerId::User(id) => users::find(&mut tx, id).await?.map(|row| row.name),
+            CallerId::Mailbox(id) => mailboxes::find(&mut tx, id).await?.map(|row| row.address.to_string()),
+            CallerId::Key(_) | CallerId::System => None,
+        };
+        drop(tx);
+        let name = name.ok_or(Error::NotAllowed("a key has no password"))?;
+        match self.judge(&name, password, peer).await {
+            Ok(subject) if subject.caller.id == caller.id => Ok(()),
+            Ok(_) | Err(Error::SignInRefused) => Err(Error::field("/current_password", "wrong", "is not the password")),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whose the name and password are. What was tried before and was wrong, or was right where a suspension forbids

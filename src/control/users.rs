@@ -1,13 +1,15 @@
 //! Users: who signs in to the API. A user's role is its tenant's kind.
 
 use super::change::{check_unchanged, taken, view};
+use super::mailboxes::{self, MailboxPatch};
 use super::passwords::NewPassword;
 use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
 use crate::db::Tx;
 use crate::db::api_sessions;
 use crate::db::users::{self as rows, UserRow};
 use crate::model::ids::{TenantId, UserId};
-use crate::model::{Revision, Role, TenantKind, Timestamp, Touch};
+use crate::model::{Duty, Revision, Role, TenantKind, Timestamp, Touch};
+use std::sync::Arc;
 
 /// A user as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -21,6 +23,9 @@ pub struct User {
     pub name: String,
     /// What it may do, by its tenant's kind.
     pub role: Role,
+    /// What it is there for: `admin` may whatever its role may, `read_only` looks at everything and changes nothing,
+    /// `support` looks at objects, sessions and revisions and may end sessions.
+    pub duty: Duty,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -36,6 +41,7 @@ impl From<&UserRow> for User {
             tenant: row.tenant,
             name: row.name.clone(),
             role: row.role,
+            duty: row.duty,
             created_at: Timestamp(row.created_at),
             etag: row.revision,
         }
@@ -75,6 +81,7 @@ pub async fn create(
     tenant: Option<TenantId>,
     name: &str,
     password: NewPassword,
+    duty: Duty,
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
     caller.may_make_lasting()?;
@@ -95,6 +102,7 @@ pub async fn create(
         path: tenant.path,
         name,
         role: role_of(tenant.kind),
+        duty,
         password_hash: hash,
         password_epoch: change.revision(),
         created_at: change.now(),
@@ -125,17 +133,32 @@ pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Resu
     Ok(Paged::new(rows, page, |row| row.id.0, |row| User::from(&row)))
 }
 
-/// Changes a user's name or password. A new password signs it out everywhere.
+/// A change of a user: what is `None` stays as it is.
+#[derive(Clone, Default)]
+pub struct UserPatch {
+    /// Another name.
+    pub name: Option<String>,
+    /// A new password: signs it out everywhere.
+    pub password: NewPassword,
+    /// What it is there for.
+    pub duty: Option<Duty>,
+}
+
+/// Changes a user's name, password or duty.
 pub async fn update(
     control: &Control,
     caller: &Caller,
     id: UserId,
-    name: Option<String>,
-    password: NewPassword,
+    patch: UserPatch,
     expected: Option<&[i64]>,
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
     caller.may_make_lasting()?;
+    let UserPatch { name, password, duty } = patch;
+    if duty.is_some() && caller.id == CallerId::User(id) {
+        // So that whoever hands out duties always remains.
+        return Err(Error::NotAllowed("a user's duty is chosen by another user"));
+    }
     let mut errors = password.check();
     let name = name.map(|name| parse_name(&name).map_err(|error| errors.push(error)).unwrap_or_default());
     if !errors.is_empty() {
@@ -147,6 +170,7 @@ pub async fn update(
     check_unchanged(expected, before.revision)?;
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
+    after.duty = duty.unwrap_or(after.duty);
     after.revision = change.revision();
     if let Some(hash) = hash {
         after.password_hash = hash;
@@ -163,6 +187,24 @@ pub async fn update(
         touches: vec![Touch::User(id)],
     };
     Ok((after, change.commit(record).await?))
+}
+
+/// Gives the user or mailbox that calls a new password, whatever its duty: that right comes with having one. Who calls
+/// must have shown the one before (`SignIn::confirm`).
+pub async fn change_own_password(control: &Control, caller: &Caller, password: String) -> Result<Revision> {
+    let password = NewPassword { password: Some(password), password_hash: None };
+    match caller.id {
+        CallerId::User(id) => {
+            let caller = Caller { read_only: false, grants: Arc::default(), ..caller.clone() };
+            let patch = UserPatch { password, ..UserPatch::default() };
+            update(control, &caller, id, patch, None).await.map(|(_, revision)| revision)
+        }
+        CallerId::Mailbox(id) => {
+            let patch = MailboxPatch { password, ..MailboxPatch::default() };
+            mailboxes::update(control, caller, id, patch, None).await.map(|(_, revision)| revision)
+        }
+        CallerId::Key(_) | CallerId::System => Err(Error::NotAllowed("a key has no password")),
+    }
 }
 
 /// Deletes a user and signs it out.

@@ -1,8 +1,8 @@
 //! Rows of `users`: who signs in to the API by name and password.
 
 use super::{Page, Result, Row, Tx};
-use crate::model::Role;
 use crate::model::ids::{TenantId, UserId};
+use crate::model::{Duty, Role};
 
 /// A user.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct UserRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// What it is there for.
+    pub duty: Duty,
     /// The password's hash.
     pub password_hash: String,
     /// Rises with the password.
@@ -38,26 +40,27 @@ fn read(row: &Row) -> Result<UserRow> {
         password_epoch: row.get(6)?,
         created_at: row.get(7)?,
         revision: row.get(8)?,
+        duty: row.parse(9)?,
     })
 }
 
 /// A user by id.
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
          FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = $1";
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A user by the name it signs in with.
 pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
          FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.name = $1";
     tx.one(SQL, &[name.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// Users of tenants at and below a path, by id.
 pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision \
+    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
          FROM users u JOIN tenants t ON t.id = u.tenant_id \
          WHERE t.path >= $1 AND t.path < $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
     let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
@@ -72,8 +75,8 @@ pub async fn operators(tx: &mut Tx) -> Result<Vec<String>> {
 
 /// Adds a user.
 pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision, duty) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let args = [
         user.id.0.into(),
         user.tenant.0.into(),
@@ -83,14 +86,14 @@ pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.password_epoch.into(),
         user.created_at.into(),
         user.revision.into(),
+        user.duty.as_str().into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
 
 /// Writes what may change of it.
 pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str =
-        "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6 WHERE id = $1";
+    const SQL: &str = "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6, duty = $7 WHERE id = $1";
     let args = [
         user.id.0.into(),
         user.name.as_str().into(),
@@ -98,6 +101,7 @@ pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.password_hash.as_str().into(),
         user.password_epoch.into(),
         user.revision.into(),
+        user.duty.as_str().into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }

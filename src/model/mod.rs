@@ -34,6 +34,6 @@ pub use network::Network;
 pub use quota::{Quota, Usage};
 pub use reverse_path::ReversePath;
 pub use revision::{Revision, Touch};
-pub use scope::{Resource, Scope};
+pub use scope::{Duty, Resource, Scope};
 pub use timestamp::Timestamp;
 pub use uid_set::UidSet;

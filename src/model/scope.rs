@@ -1,7 +1,9 @@
 //! What a key may be used for: `mailboxes:read`, `domains:write`, `*:read`.
 //!
-//! Every operation of the API belongs to one resource. Invariant: writing implies reading.
+//! Every operation of the API belongs to one resource, and a user's duty is a set of scopes like a key's. Invariant:
+//! writing implies reading.
 
+use super::access::words;
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,6 +115,39 @@ impl Scope {
     }
 }
 
+words!(/// What a user is there for; within its role, and never more than that.
+Duty {
+    /// Whatever its role may.
+    Admin = "admin",
+    /// Looks at everything and changes nothing.
+    ReadOnly = "read_only",
+    /// Helps mailbox users: looks at objects, sessions and the log, and may end sessions.
+    Support = "support",
+});
+
+impl Duty {
+    /// What it may be used for; none is everything.
+    pub fn scopes(self) -> Option<Vec<Scope>> {
+        match self {
+            Self::Admin => None,
+            Self::ReadOnly => Some(vec![Scope { resource: None, write: false }]),
+            Self::Support => Some(Resource::ALL.into_iter().filter_map(for_support).collect()),
+        }
+    }
+}
+
+/// What support may do with a resource: each new one has to say so here.
+fn for_support(resource: Resource) -> Option<Scope> {
+    use Resource as R;
+    match resource {
+        R::Sessions => Some(Scope::of(resource, true)),
+        R::Tenants | R::Plans | R::Users | R::Domains | R::Mailboxes | R::Aliases => Some(Scope::reading(resource)),
+        R::Protocols | R::Suspensions | R::ScheduledChanges | R::Revisions => Some(Scope::reading(resource)),
+        // A webhook's address may be a secret, and a job's rows may be anything; the others are for who runs the place.
+        R::Keys | R::Webhooks | R::Jobs | R::Nodes => None,
+    }
+}
+
 impl FromStr for Scope {
     type Err = InvalidScope;
 
@@ -164,6 +199,11 @@ mod tests {
             assert_eq!(scope(text).covers(&Scope::of(Resource::Mailboxes, true)), write);
             assert_eq!(scope(text).to_string(), text);
         }
+        let may =
+            |duty: Duty, text: &str| duty.scopes().is_none_or(|all| all.iter().any(|own| own.covers(&scope(text))));
+        assert!(may(Duty::Admin, "*:write") && may(Duty::ReadOnly, "keys:read") && !may(Duty::ReadOnly, "jobs:write"));
+        assert!(may(Duty::Support, "sessions:write") && !may(Duty::Support, "mailboxes:write"));
+        assert!(!may(Duty::Support, "webhooks:read") && !may(Duty::Support, "*:read"));
         assert!(!scope("mailboxes:write").covers(&Scope::reading(Resource::Domains)));
         assert!(scope("*:write").covers(&scope("keys:write")) && scope("keys:write").covers(&scope("keys:read")));
         assert!(!scope("keys:read").covers(&scope("keys:write")) && !scope("keys:write").covers(&scope("*:read")));

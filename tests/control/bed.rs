@@ -10,6 +10,7 @@ use facteur::control::passwords::NewPassword;
 use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::sign_in::SignIn;
 use facteur::control::tenants::{self, NewTenant, Tenant, TenantPatch};
+use facteur::control::users::UserPatch;
 use facteur::control::{Caller, Control, Error, PageRequest, bootstrap, domains};
 use facteur::db::Db;
 use facteur::directory::{Directory, Login, MailboxConfig};
@@ -167,6 +168,11 @@ pub fn new_mailbox(at: &str) -> NewMailbox {
         app_passwords_only: false,
         expires_at: None,
     }
+}
+
+/// Another name and password for a user.
+pub fn user_patch(name: Option<String>, password: NewPassword) -> UserPatch {
+    UserPatch { name, password, duty: None }
 }
 
 /// A tenant without plan and settings.

@@ -1,6 +1,8 @@
 //! The revision log, suspensions, and answers that are given once.
 
-use crate::bed::{ALL, Bed, PASSWORD, START, address, clear, invalid, new_mailbox, not_allowed, not_found, pop3};
+use crate::bed::{
+    ALL, Bed, PASSWORD, START, address, clear, invalid, new_mailbox, not_allowed, not_found, pop3, user_patch,
+};
 use facteur::control::idempotency::{self, Begun};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
@@ -8,7 +10,7 @@ use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::{aliases, history, protocols, revisions, users};
 use facteur::db::suspensions::Suspended;
 use facteur::model::Revision;
-use facteur::model::{Protocol, ProtocolState, SettingLevel, SuspensionScope, TenantKind, Timestamp};
+use facteur::model::{Duty, Protocol, ProtocolState, SettingLevel, SuspensionScope, TenantKind, Timestamp};
 use std::time::Duration;
 
 fn stop(scope: SuspensionScope, until: Option<i64>) -> NewSuspension {
@@ -57,8 +59,8 @@ pub async fn no_revision_holds_a_secret(bed: Bed) {
     let control = &bed.control;
     bed.domain(&bed.operator, "canary.example").await;
     let canary = "canary-in-the-coal-mine";
-    let (user, _) = users::create(control, &bed.operator, None, "canary", clear(canary)).await.unwrap();
-    users::update(control, &bed.operator, user.id, None, clear(canary), None).await.unwrap();
+    let (user, _) = users::create(control, &bed.operator, None, "canary", clear(canary), Duty::Admin).await.unwrap();
+    users::update(control, &bed.operator, user.id, user_patch(None, clear(canary)), None).await.unwrap();
     let new = mailboxes::NewMailbox { password: clear(canary), ..new_mailbox("a@canary.example") };
     let (mailbox, _) = mailboxes::create(control, &bed.operator, new).await.unwrap();
     let patch = MailboxPatch { password: clear(canary), ..MailboxPatch::default() };

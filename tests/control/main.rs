@@ -125,6 +125,8 @@ on_both! {
         a_key_for_a_domain_reaches_that_alone
         a_key_is_good_where_it_says
         a_narrow_key_sees_and_makes_nothing_wider
+        a_duty_narrows_a_user
+        a_duty_is_chosen_by_another_and_holds_at_once
     }
     sessions {
         sessions_are_known_while_they_last

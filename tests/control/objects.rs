@@ -1,10 +1,10 @@
 //! Domains, mailboxes, aliases: one name is one thing, what is in use stays, nobody overwrites unseen.
 
-use crate::bed::{Bed, address, invalid, new_mailbox, not_found, pop3, renamed};
+use crate::bed::{Bed, address, invalid, new_mailbox, not_found, pop3, renamed, user_patch};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::{Error, aliases, domains, jobs, keys, protocols, tenants, users};
-use facteur::model::{ProtocolState, TenantKind};
+use facteur::model::{Duty, ProtocolState, TenantKind};
 
 pub async fn a_domain_has_one_spelling(bed: Bed) {
     let control = &bed.control;
@@ -158,7 +158,8 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     let (alias, _) =
         aliases::create(control, &bed.operator, address("b@etag.example"), targets, Default::default()).await.unwrap();
     let (tenant, caller) = bed.tenant(&bed.operator, TenantKind::Customer, "c").await;
-    let (user, _) = users::create(control, &caller, None, "u", crate::bed::clear(crate::bed::PASSWORD)).await.unwrap();
+    let (user, _) =
+        users::create(control, &caller, None, "u", crate::bed::clear(crate::bed::PASSWORD), Duty::Admin).await.unwrap();
     let new =
         keys::NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     let (key, _, _) = keys::create(control, &caller, new).await.unwrap();
@@ -184,8 +185,8 @@ pub async fn nobody_overwrites_what_he_has_not_seen(bed: Bed) {
     tenants::update(control, by, tenant.id, renamed("d"), Some(&[tenant.etag])).await.unwrap();
     stale(tenants::update(control, by, tenant.id, Default::default(), Some(&[tenant.etag])).await.err());
     stale(tenants::delete(control, by, tenant.id, Some(&[tenant.etag])).await.err());
-    users::update(control, by, user.id, Some("v".into()), none(), Some(&[user.etag])).await.unwrap();
-    stale(users::update(control, by, user.id, None, none(), Some(&[user.etag])).await.err());
+    users::update(control, by, user.id, user_patch(Some("v".into()), none()), Some(&[user.etag])).await.unwrap();
+    stale(users::update(control, by, user.id, user_patch(None, none()), Some(&[user.etag])).await.err());
     stale(users::delete(control, by, user.id, Some(&[user.etag])).await.err());
     keys::update(control, by, key.id, Some("l".into()), None, Some(&[key.etag])).await.unwrap();
     stale(keys::update(control, by, key.id, None, None, Some(&[key.etag])).await.err());

@@ -1,10 +1,10 @@
 //! What narrows a key: resources and actions, domains, networks; and that no key makes a wider one.
 
-use crate::bed::{ALL, Bed, PASSWORD, address, clear, invalid, new_mailbox, not_allowed, not_found};
+use crate::bed::{ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, user_patch};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::{Caller, aliases, domains, mailboxes, tenants, users};
 use facteur::db::keys::Grants;
-use facteur::model::Resource;
+use facteur::model::{Duty, Resource, Role};
 
 fn new_key(grants: Grants) -> NewKey {
     NewKey { name: "narrow".into(), tenant: None, read_only: false, expires_at: None, grants }
@@ -84,6 +84,68 @@ pub async fn a_narrow_key_sees_and_makes_nothing_wider(bed: Bed) {
     let seen = keys::list(control, &key, ALL).await.unwrap().items;
     assert!(seen.iter().any(|key| key.id == narrow.id) && seen.iter().all(|key| key.id != wide.id), "{seen:?}");
     // A user has neither scopes nor an end; a webhook tells what the key may not read.
-    not_allowed(users::create(control, &key, None, "wider", clear(PASSWORD)).await);
+    not_allowed(users::create(control, &key, None, "wider", clear(PASSWORD), Duty::Admin).await);
     not_allowed(key.may_use(Resource::Webhooks, true));
+}
+
+/// A user of a duty, signed in.
+async fn of_duty(bed: &Bed, name: &str, duty: Duty) -> Caller {
+    users::create(&bed.control, &bed.operator, None, name, clear(PASSWORD), duty).await.unwrap();
+    bed.sign_in.password(name, PASSWORD, PEER).await.unwrap().caller
+}
+
+pub async fn a_duty_narrows_a_user(bed: Bed) {
+    let control = &bed.control;
+    let (reader, support) =
+        (of_duty(&bed, "auditor", Duty::ReadOnly).await, of_duty(&bed, "helper", Duty::Support).await);
+    bed.domain(&bed.operator, "own.example").await;
+    let mailbox = bed.mailbox(&bed.operator, "a@own.example").await;
+    for (who, duty) in [(&reader, Duty::ReadOnly), (&support, Duty::Support)] {
+        assert_eq!((who.role, who.duty), (Role::Operator, Some(duty)));
+        for resource in Resource::ALL {
+            let may = who.may_use(resource, true).is_ok();
+            assert_eq!(may, duty == Duty::Support && resource == Resource::Sessions, "{duty} {}", resource.as_str());
+        }
+        assert!(who.may_use(Resource::Mailboxes, false).is_ok() && who.may_use(Resource::Revisions, false).is_ok());
+        mailboxes::get(control, who, mailbox.id).await.unwrap();
+        // Nobody hands out what he lacks, nor makes a way around it.
+        not_allowed(users::create(control, who, None, "wider", clear(PASSWORD), Duty::Admin).await);
+        assert!(keys::create(control, who, new_key(Grants::default())).await.is_err());
+    }
+    mailboxes::may_end_sessions(control, &support, mailbox.id).await.unwrap();
+    not_allowed(mailboxes::may_end_sessions(control, &reader, mailbox.id).await);
+    assert!(reader.may_use(Resource::Keys, false).is_ok(), "the auditor sees everything");
+    not_allowed(support.may_use(Resource::Keys, false));
+    not_allowed(support.may_use(Resource::Webhooks, false));
+    invalid(keys::create(control, &support, new_key(Grants::default())).await, "wider_than_own");
+    make(&bed, &support, scopes(&["mailboxes:read", "sessions:write"])).await.unwrap();
+    invalid(make(&bed, &support, scopes(&["mailboxes:write"])).await, "wider_than_own");
+}
+
+pub async fn a_duty_is_chosen_by_another_and_holds_at_once(bed: Bed) {
+    let control = &bed.control;
+    let (user, _) = users::create(control, &bed.operator, None, "mia", clear(PASSWORD), Duty::Admin).await.unwrap();
+    let signed_in = bed.sign_in.password("mia", PASSWORD, PEER).await.unwrap();
+    let mia = bed.sign_in.recognise(&signed_in.access_token).await.unwrap().unwrap();
+    let to = |duty| users::UserPatch { duty: Some(duty), ..users::UserPatch::default() };
+    not_allowed(users::update(control, &mia, user.id, to(Duty::Support), None).await);
+    let (after, _) = users::update(control, &bed.operator, user.id, to(Duty::ReadOnly), None).await.unwrap();
+    assert_eq!(after.duty, Duty::ReadOnly);
+    // The same token, from the next request on.
+    let mia = bed.sign_in.recognise(&signed_in.access_token).await.unwrap().unwrap();
+    assert!(mia.read_only && mia.may_use(Resource::Domains, true).is_err());
+    not_allowed(users::update(control, &mia, user.id, user_patch(Some("mia2".into()), Default::default()), None).await);
+
+    // Its own password is its own, but not for who has a token alone.
+    invalid(bed.sign_in.confirm(&mia, "not the password", PEER).await, "wrong");
+    bed.sign_in.confirm(&mia, PASSWORD, PEER).await.unwrap();
+    invalid(users::change_own_password(control, &mia, "short".into()).await, "too_short");
+    users::change_own_password(control, &mia, "a password of mine".into()).await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none(), "it is signed out everywhere");
+    let again = bed.sign_in.password("mia", "a password of mine", PEER).await.unwrap();
+    bed.sign_in.sign_out(&again.access_token).await.unwrap();
+    assert!(bed.sign_in.recognise(&again.access_token).await.unwrap().is_none());
+    let key = bed.key(&bed.operator, None, false).await;
+    not_allowed(users::change_own_password(control, &key, "a password of mine".into()).await);
+    not_allowed(bed.sign_in.confirm(&key, PASSWORD, PEER).await);
 }

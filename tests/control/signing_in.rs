@@ -1,6 +1,6 @@
 //! Users, sign-ins and keys: who is recognised, and until when.
 
-use crate::bed::{Bed, PASSWORD, PEER, START, clear, invalid, new_mailbox, not_allowed, not_found};
+use crate::bed::{Bed, PASSWORD, PEER, START, clear, invalid, new_mailbox, not_allowed, not_found, user_patch};
 use facteur::auth::tokens::{ACCESS_SECONDS, REFRESH_SECONDS};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
@@ -8,32 +8,33 @@ use facteur::control::passwords::NewPassword;
 use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::{CallerId, Error, users};
 use facteur::db::suspensions::Suspended;
-use facteur::model::{SuspensionScope, TenantKind, Timestamp, bounds};
+use facteur::model::{Duty, SuspensionScope, TenantKind, Timestamp, bounds};
 use futures_util::future::join_all;
 
 pub async fn names_of_users_are_given_once(bed: Bed) {
     let control = &bed.control;
-    let (user, _) = users::create(control, &bed.operator, None, "Alice", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(control, &bed.operator, None, "Alice", clear(PASSWORD), Duty::Admin).await.unwrap();
     assert_eq!(user.name, "alice");
-    let (other, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD)).await.unwrap();
-    let again = users::create(control, &bed.operator, None, "ALICE", clear(PASSWORD)).await;
+    let (other, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD), Duty::Admin).await.unwrap();
+    let again = users::create(control, &bed.operator, None, "ALICE", clear(PASSWORD), Duty::Admin).await;
     assert!(matches!(again, Err(Error::AlreadyExists(_))), "{:?}", again.err());
-    let renamed = users::update(control, &bed.operator, other.id, Some("alice".into()), clear(PASSWORD), None).await;
+    let renamed =
+        users::update(control, &bed.operator, other.id, user_patch(Some("alice".into()), clear(PASSWORD)), None).await;
     assert!(matches!(renamed, Err(Error::AlreadyExists(_))), "{:?}", renamed.err());
     for bad in ["", "a@b.example", "a b", "a\0", &"a".repeat(65)] {
-        invalid(users::create(control, &bed.operator, None, bad, clear(PASSWORD)).await, "invalid_name");
+        invalid(users::create(control, &bed.operator, None, bad, clear(PASSWORD), Duty::Admin).await, "invalid_name");
     }
     for (password, code) in
         [("short", "too_short"), ("eight\0octets", "control_character"), (&"x".repeat(257), "too_long")]
     {
-        invalid(users::create(control, &bed.operator, None, "carol", clear(password)).await, code);
+        invalid(users::create(control, &bed.operator, None, "carol", clear(password), Duty::Admin).await, code);
     }
     let nothing = NewPassword::default();
-    invalid(users::create(control, &bed.operator, None, "carol", nothing).await, "required");
+    invalid(users::create(control, &bed.operator, None, "carol", nothing, Duty::Admin).await, "required");
     not_allowed(users::delete(control, &bed.operator, operator(&bed), None).await);
     users::delete(control, &bed.operator, user.id, None).await.unwrap();
     not_found(users::get(control, &bed.operator, user.id).await);
-    users::create(control, &bed.operator, None, "alice", clear(PASSWORD)).await.unwrap();
+    users::create(control, &bed.operator, None, "alice", clear(PASSWORD), Duty::Admin).await.unwrap();
 }
 
 fn operator(bed: &Bed) -> facteur::model::ids::UserId {
@@ -125,11 +126,13 @@ pub async fn a_sign_in_ends(bed: Bed) {
 
 pub async fn a_new_password_signs_out(bed: Bed) {
     let control = &bed.control;
-    let (user, _) = users::create(control, &bed.operator, None, "alice", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(control, &bed.operator, None, "alice", clear(PASSWORD), Duty::Admin).await.unwrap();
     let signed_in = bed.sign_in.password("alice", PASSWORD, PEER).await.unwrap();
-    users::update(control, &bed.operator, user.id, Some("alice2".into()), NewPassword::default(), None).await.unwrap();
+    users::update(control, &bed.operator, user.id, user_patch(Some("alice2".into()), NewPassword::default()), None)
+        .await
+        .unwrap();
     assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_some(), "a new name signs nobody out");
-    users::update(control, &bed.operator, user.id, None, clear("another password"), None).await.unwrap();
+    users::update(control, &bed.operator, user.id, user_patch(None, clear("another password")), None).await.unwrap();
     assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none());
     assert!(bed.sign_in.refresh(&signed_in.refresh_token).await.is_err());
     assert!(bed.sign_in.password("alice2", PASSWORD, PEER).await.is_err());
@@ -148,11 +151,12 @@ pub async fn a_new_password_signs_out(bed: Bed) {
 /// However a sign-in and a change of the password fall together, the old password's sign-in does not last.
 pub async fn a_sign_in_that_races_with_a_new_password_does_not_last(bed: Bed) {
     let control = &bed.control;
-    let (user, _) = users::create(control, &bed.operator, None, "alice", clear("password number 0")).await.unwrap();
+    let (user, _) =
+        users::create(control, &bed.operator, None, "alice", clear("password number 0"), Duty::Admin).await.unwrap();
     for round in 0..8 {
         let (old, new) = (format!("password number {round}"), format!("password number {}", round + 1));
         let signing_in = async { bed.sign_in.password("alice", &old, PEER).await };
-        let change = users::update(control, &bed.operator, user.id, None, clear(&new), None);
+        let change = users::update(control, &bed.operator, user.id, user_patch(None, clear(&new)), None);
         let (signed_in, changed) = tokio::join!(signing_in, change);
         changed.unwrap();
         if let Ok(signed_in) = signed_in {

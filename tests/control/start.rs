@@ -5,7 +5,7 @@ use facteur::auth::Passwords;
 use facteur::clock::Clock;
 use facteur::control::{Control, bootstrap, revisions, users};
 use facteur::db::{Db, DbError};
-use facteur::model::TenantKind;
+use facteur::model::{Duty, TenantKind};
 use std::sync::Arc;
 
 fn control(db: Db) -> Control {
@@ -60,7 +60,7 @@ pub async fn a_lost_operators_password_is_given_anew(bed: Bed) {
     let control = &bed.control;
     let before = bed.sign_in.password("operator", PASSWORD, PEER).await.unwrap();
     let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "r").await;
-    users::create(control, &reseller, None, "robert", clear(PASSWORD)).await.unwrap();
+    users::create(control, &reseller, None, "robert", clear(PASSWORD), Duty::Admin).await.unwrap();
     for name in ["robert", "nobody", ""] {
         not_found(bootstrap::reset_password(control, name).await);
     }

@@ -1,7 +1,8 @@
 //! Who reaches what: the tree of tenants, keys that may only read, owners of mailboxes.
 
 use crate::bed::{
-    ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, plain_tenant, pop3, renamed,
+    ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, plain_tenant, pop3,
+    renamed, user_patch,
 };
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
@@ -10,7 +11,7 @@ use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::tenants::{self, NewTenant};
 use facteur::control::{Caller, CallerId, aliases, domains, protocols, revisions, users};
 use facteur::db::suspensions::Suspended;
-use facteur::model::{ProtocolState, Role, SuspensionScope, TenantKind};
+use facteur::model::{Duty, ProtocolState, Role, SuspensionScope, TenantKind};
 
 /// Two resellers, each with a customer.
 async fn two_resellers(bed: &Bed) -> [(Caller, Caller); 2] {
@@ -67,7 +68,7 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
     let (alias, _) = aliases::create(control, &owner, address("b@owner.example"), targets.clone(), Default::default())
         .await
         .unwrap();
-    let (user, _) = users::create(control, &owner, None, "owner", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(control, &owner, None, "owner", clear(PASSWORD), Duty::Admin).await.unwrap();
     let new_key =
         NewKey { name: "k".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     let (key, _, _) = keys::create(control, &owner, new_key.clone()).await.unwrap();
@@ -80,9 +81,9 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         not_found(tenants::update(control, caller, owner.tenant, renamed("x"), None).await);
         not_found(tenants::delete(control, caller, owner.tenant, None).await);
         not_found(users::get(control, caller, user.id).await);
-        not_found(users::update(control, caller, user.id, None, clear("another one"), None).await);
+        not_found(users::update(control, caller, user.id, user_patch(None, clear("another one")), None).await);
         not_found(users::delete(control, caller, user.id, None).await);
-        not_found(users::create(control, caller, Some(owner.tenant), "spy", clear(PASSWORD)).await);
+        not_found(users::create(control, caller, Some(owner.tenant), "spy", clear(PASSWORD), Duty::Admin).await);
         not_found(keys::get(control, caller, key.id).await);
         not_found(keys::update(control, caller, key.id, Some("x".into()), None, None).await);
         not_found(keys::delete(control, caller, key.id, None).await);
@@ -134,7 +135,7 @@ pub async fn lists_show_what_lies_at_and_below(bed: Bed) {
         aliases::create(control, caller, alias, vec![address("c@elsewhere.example")], Default::default())
             .await
             .unwrap();
-        users::create(control, caller, None, domain, clear(PASSWORD)).await.unwrap();
+        users::create(control, caller, None, domain, clear(PASSWORD), Duty::Admin).await.unwrap();
     }
     let expected =
         [(&bed.operator, 3, 5), (&reseller, 2, 2), (&customer, 1, 1), (&other, 1, 2), (&other_customer, 1, 1)];
@@ -218,7 +219,7 @@ pub async fn a_key_that_may_only_read_changes_nothing(bed: Bed) {
     not_allowed(domains::delete(control, &reader, domain.id, None).await);
     not_allowed(protocols::patch_domain(control, &reader, domain.id, pop3(ProtocolState::Disabled), None).await);
     not_allowed(protocols::patch_mailbox(control, &reader, mailbox.id, pop3(ProtocolState::Disabled), None).await);
-    not_allowed(users::create(control, &reader, None, "x", clear(PASSWORD)).await);
+    not_allowed(users::create(control, &reader, None, "x", clear(PASSWORD), Duty::Admin).await);
     let key =
         NewKey { name: "wider".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &reader, key).await);

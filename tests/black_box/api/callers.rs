@@ -11,6 +11,7 @@ crate::on_both_databases!(
     a_mailbox_owner_reaches_itself_alone,
     tokens_rotate_and_end,
     guessing_is_throttled,
+    support_helps_and_changes_nothing,
 );
 
 fn key(server: &Server, by: &Api, body: serde_json::Value) -> (String, Api) {
@@ -127,4 +128,53 @@ fn guessing_is_throttled(backend: Backend) {
     let answer = guess(10);
     assert_problem(&answer, 429, "throttled");
     assert!(answer.header("retry-after").is_some());
+}
+
+fn support_helps_and_changes_nothing(backend: Backend) {
+    let server = Server::start(backend);
+    let operator = server.operator();
+    operator.domain("own.example");
+    let mailbox = operator.mailbox("ada@own.example");
+    let user = json!({"name": "helper", "password": "helper-of-the-test-1", "duty": "support"});
+    let made = operator.make("/v1/users", &user);
+    assert_eq!(made["duty"], "support", "{made}");
+    let support = server.anonymous().sign_in("helper", "helper-of-the-test-1");
+    let me = support.get("/v1/me").json();
+    assert_eq!((&me["role"], &me["duty"], &me["read_only"]), (&json!("operator"), &json!("support"), &json!(false)));
+    assert!(me["scopes"].as_array().is_some_and(|all| all.contains(&json!("sessions:write"))), "{me}");
+    assert_eq!(operator.get("/v1/me").json()["scopes"], json!(null));
+    for read in ["/v1/domains", "/v1/revisions", "/v1/users", &format!("/v1/mailboxes/{}/logins", mailbox.id)] {
+        assert_eq!(support.get(read).status, 200, "{read}");
+    }
+    for hidden in ["/v1/keys", "/v1/webhooks", "/v1/nodes", "/v1/jobs"] {
+        assert_problem(&support.get(hidden), 403, "not_allowed");
+    }
+    let mut imap = server.imap();
+    imap.ok(&format!("LOGIN ada@own.example {PASSWORD}"));
+    let session = id(&support.sessions(&mailbox)[0]);
+    let of_mailbox = format!("/v1/mailboxes/{}", mailbox.id);
+    assert_problem(&support.patch(&of_mailbox, &json!({"name": "Ada"})), 403, "not_allowed");
+    assert_problem(
+        &support.post("/v1/keys", &json!({"name": "mine", "scopes": ["sessions:write"]})),
+        403,
+        "not_allowed",
+    );
+    assert_problem(&support.post(&format!("{of_mailbox}/contain"), &json!({"reason": "x"})), 403, "not_allowed");
+    assert_eq!(support.delete(&format!("{of_mailbox}/sessions/{session}")).status, 204);
+    let wrong = json!({"current_password": "not-the-password", "password": "helper-of-the-test-2"});
+    let refused = support.post("/v1/me/password", &wrong);
+    assert_problem(&refused, 422, "invalid");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/current_password", "{}", refused.text());
+    let right = json!({"current_password": "helper-of-the-test-1", "password": "helper-of-the-test-2"});
+    let preview = support.post("/v1/me/password?dry_run=true", &right);
+    assert_eq!((preview.status, &preview.json()["dry_run"]), (200, &json!(true)), "{}", preview.text());
+    assert_eq!(support.post("/v1/me/password", &right).status, 200);
+    assert_problem(&support.get("/v1/me"), 401, "unauthenticated");
+    let again = server.anonymous().sign_in("helper", "helper-of-the-test-2");
+    assert_eq!(again.post("/v1/sign-out", &json!({})).status, 204);
+    // A mailbox's owner has a password as well.
+    let owner = server.anonymous().sign_in(&mailbox.address, PASSWORD);
+    let own = json!({"current_password": PASSWORD, "password": "open-sesame-8"});
+    assert_eq!(owner.post("/v1/me/password", &own).status, 200);
+    server.anonymous().sign_in(&mailbox.address, "open-sesame-8");
 }
