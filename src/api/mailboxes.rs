@@ -146,7 +146,8 @@ pub struct MailboxView {
     #[serde(flatten)]
     mailbox: Mailbox,
     /// What it holds.
-    usage: UsageView,
+    /// `null` where the counter is damaged: `facteur store check --repair` counts anew.
+    usage: Option<UsageView>,
 }
 
 /// The last login by each protocol.
@@ -180,9 +181,9 @@ async fn with_usage(state: &ApiState, mailboxes: Vec<Mailbox>) -> Result<Vec<Mai
         tracing::warn!(%error, "usage cannot be read");
         Problem::unavailable()
     })?;
-    let view = |(mailbox, usage): (Mailbox, crate::model::Usage)| MailboxView {
+    let view = |(mailbox, usage): (Mailbox, Option<crate::model::Usage>)| MailboxView {
         mailbox,
-        usage: UsageView { bytes: usage.bytes, messages: usage.messages },
+        usage: usage.map(|usage| UsageView { bytes: usage.bytes, messages: usage.messages }),
     };
     Ok(mailboxes.into_iter().zip(usages).map(view).collect())
 }
@@ -278,8 +279,8 @@ fn row_of(MailboxView { mailbox, usage }: &MailboxView) -> Vec<String> {
         mailbox.mode.to_string(),
         mailbox.expires_at.map(|at| at.to_string()).unwrap_or_default(),
         mailbox.created_at.to_string(),
-        usage.bytes.to_string(),
-        usage.messages.to_string(),
+        usage.as_ref().map(|usage| usage.bytes.to_string()).unwrap_or_default(),
+        usage.as_ref().map(|usage| usage.messages.to_string()).unwrap_or_default(),
     ]
 }
 
@@ -386,7 +387,7 @@ pub(super) async fn usage(
     Of(id): Of<MailboxId>,
 ) -> Result<Json<UsageView>, Problem> {
     let mailbox = mailboxes::get(&state.control, &caller, id).await?;
-    Ok(Json(one_with_usage(&state, mailbox).await?.usage))
+    one_with_usage(&state, mailbox).await?.usage.map(Json).ok_or_else(Problem::unavailable)
 }
 
 /// Read a mailbox's last login by each protocol

@@ -63,6 +63,8 @@ pub enum Verdict {
 /// # Errors
 /// The store's, when it cannot say.
 pub async fn has_room(store: &Store, mailboxes: &[&Arc<MailboxConfig>], octets: u64) -> Result<bool, StoreError> {
+    let all: Vec<MailboxId> = mailboxes.iter().map(|m| m.id).collect();
+    store.may_deliver(&all).await?;
     let limited: Vec<_> = mailboxes.iter().filter(|m| m.quota.bytes.is_some() || m.quota.messages.is_some()).collect();
     if limited.is_empty() {
         return Ok(true);
@@ -70,7 +72,12 @@ pub async fn has_room(store: &Store, mailboxes: &[&Arc<MailboxConfig>], octets: 
     let ids: Vec<MailboxId> = limited.iter().map(|m| m.id).collect();
     let used = store.usages(&ids).await?;
     let more = Usage { bytes: octets, messages: 1 };
-    Ok(limited.iter().zip(used).all(|(mailbox, used)| mailbox.quota.has_room(used, more)))
+    let mut room = true;
+    for (mailbox, used) in limited.iter().zip(used) {
+        let used = used.ok_or_else(|| StoreError::Corrupt(format!("the usage counter of mailbox {}", mailbox.id)))?;
+        room &= mailbox.quota.has_room(used, more);
+    }
+    Ok(room)
 }
 
 /// Stores a message for all recipients of the envelope, in one transaction: all have it or none. A mailbox that

@@ -2,10 +2,10 @@
 //!
 //! It knows no rules about names. Invariant: a folder's annotations go with the folder.
 
+use super::Result;
 use super::batch::{Batch, Changes};
 use super::load::Needs;
 use super::tx::{Tx, TxResult};
-use super::{Result, StoreError};
 use crate::model::ids::{FolderId, MailboxId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -24,13 +24,14 @@ impl Batch<'_> {
             let sql = "SELECT entry, CAST(LENGTH(entry) + LENGTH(value) AS BIGINT) FROM annotations \
                  WHERE mailbox_id = $1 AND folder_id = $2";
             let rows = tx.query(sql, &[mailbox.0.into(), folder.0.into()]).await?;
-            let sizes = rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.unsigned(1)?)));
-            let sizes: BTreeMap<String, u64> = sizes.collect::<Result<_>>()?;
+            let sizes = rows.iter().filter_map(|row| Some((row.text(0).ok()?.to_owned(), row.unsigned(1).ok()?)));
+            let sizes: BTreeMap<String, u64> = sizes.collect();
             self.annotations.insert((*mailbox, *folder), sizes);
             let sql = "SELECT CAST(COALESCE(SUM(LENGTH(entry) + LENGTH(value)), 0) AS BIGINT) FROM annotations \
                  WHERE mailbox_id = $1";
             let rows = tx.query(sql, &[mailbox.0.into()]).await?;
-            let all = rows.first().ok_or_else(|| StoreError::Corrupt("a sum is missing".into()))?.unsigned(0)?;
+            // Where the sum does not read there is no room, for this mailbox alone.
+            let all = rows.first().and_then(|row| row.unsigned(0).ok()).unwrap_or(u64::MAX);
             self.annotated.insert(*mailbox, all);
         }
         Ok(())

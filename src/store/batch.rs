@@ -4,6 +4,7 @@
 //! `flush.rs`), so that the writes in between are plain code without waiting. Invariant: a write
 //! that answers an error has changed nothing here.
 
+use super::damage::DamagedHead;
 use super::folder_log::FolderOp;
 use super::head::{DEFAULT_FOLDERS, Head};
 use super::ids::Ids;
@@ -23,7 +24,10 @@ pub(super) struct Batch<'w> {
     pub(super) ids: &'w mut Ids,
     pub(super) now: i64,
     pub(super) heads: BTreeMap<FolderId, Head>,
-    pub(super) usage: BTreeMap<MailboxId, Usage>,
+    /// Heads that do not read.
+    pub(super) damaged: BTreeMap<FolderId, DamagedHead>,
+    /// What mailboxes hold; `None` where the counter does not read: then nothing is added, and nothing written back.
+    pub(super) usage: BTreeMap<MailboxId, Option<Usage>>,
     pub(super) states: HashMap<FolderId, Result<Arc<FolderState>>>,
     pub(super) bodies: HashMap<BodyKey, i64>,
     pub(super) inboxes: HashMap<MailboxId, FolderId>,
@@ -95,7 +99,7 @@ fn exhausted() -> StoreError {
 impl Batch<'_> {
     /// A folder of this mailbox that can hold messages.
     pub fn head(&self, mailbox: MailboxId, folder: FolderId) -> Result<&Head> {
-        let head = self.heads.get(&folder).ok_or(StoreError::NoSuchFolder)?;
+        let head = self.heads.get(&folder).ok_or_else(|| self.absent(folder))?;
         (head.mailbox == mailbox && head.selectable).then_some(head).ok_or(StoreError::NoSuchFolder)
     }
 
@@ -122,29 +126,37 @@ impl Batch<'_> {
     }
 
     /// What a mailbox holds.
-    pub fn usage(&self, mailbox: MailboxId) -> Usage {
-        self.usage.get(&mailbox).copied().unwrap_or_default()
+    fn usage(&self, mailbox: MailboxId) -> Result<Usage> {
+        let unreadable = || StoreError::Corrupt(format!("the usage counter of mailbox {mailbox}"));
+        self.usage.get(&mailbox).copied().unwrap_or(Some(Usage::default())).ok_or_else(unreadable)
     }
 
     /// Refuses what the quota has no room for.
     pub fn check_quota(&self, mailbox: MailboxId, quota: Quota, more: Usage) -> Result<()> {
-        if quota.has_room(self.usage(mailbox), more) { Ok(()) } else { Err(StoreError::OverQuota) }
+        if quota.has_room(self.usage(mailbox)?, more) { Ok(()) } else { Err(StoreError::OverQuota) }
     }
 
     /// Counts what came in.
     pub fn add_usage(&mut self, mailbox: MailboxId, more: Usage) {
-        let usage = self.usage.entry(mailbox).or_default();
-        usage.bytes = usage.bytes.saturating_add(more.bytes);
-        usage.messages = usage.messages.saturating_add(more.messages);
-        self.changes.usage.insert(mailbox);
+        self.count(mailbox, |usage| Usage {
+            bytes: usage.bytes.saturating_add(more.bytes),
+            messages: usage.messages.saturating_add(more.messages),
+        });
     }
 
-    /// Counts what went.
+    /// Counts what went. Less than an unknown number is an unknown number: that stays for who repairs it.
     pub fn sub_usage(&mut self, mailbox: MailboxId, less: Usage) {
-        let usage = self.usage.entry(mailbox).or_default();
-        usage.bytes = usage.bytes.saturating_sub(less.bytes);
-        usage.messages = usage.messages.saturating_sub(less.messages);
-        self.changes.usage.insert(mailbox);
+        self.count(mailbox, |usage| Usage {
+            bytes: usage.bytes.saturating_sub(less.bytes),
+            messages: usage.messages.saturating_sub(less.messages),
+        });
+    }
+
+    fn count(&mut self, mailbox: MailboxId, change: impl FnOnce(Usage) -> Usage) {
+        if let Some(usage) = self.usage.entry(mailbox).or_insert(Some(Usage::default())) {
+            *usage = change(*usage);
+            self.changes.usage.insert(mailbox);
+        }
     }
 
     /// Appends one record to a folder's log; answers its MODSEQ.
@@ -280,8 +292,6 @@ impl Batch<'_> {
             self.changes.subscriptions.push((mailbox.id, name.to_string(), true));
             self.create(mailbox, name)?.special_use = special_use;
         }
-        self.changes.usage.insert(mailbox.id);
-        self.usage.entry(mailbox.id).or_default();
         Ok(())
     }
 

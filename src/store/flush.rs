@@ -9,6 +9,7 @@ use super::bodies::{BodyFolder, Encoding, StagedFile};
 use super::head::head_columns;
 use super::stager::{StagedBody, StagedOctets};
 use super::tx::{Tx, TxError, TxResult, Value};
+use super::{Result, StoreError};
 use crate::model::ids::FolderId;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::BTreeMap;
@@ -69,7 +70,7 @@ impl Batch<'_> {
         flush_subscriptions(tx, &self.changes).await?;
         super::annotations::flush(tx, &self.changes).await?;
         flush_removed(tx, &self.changes, &mut after).await?;
-        let usage = self.changes.usage.iter().filter_map(|id| self.usage.get(id).map(|u| (id, u)));
+        let usage = self.changes.usage.iter().filter_map(|id| self.usage.get(id)?.map(|u| (id, u)));
         let rows: Vec<Vec<Value>> = usage.map(|(id, u)| vec![id.0.into(), u.bytes.into(), u.messages.into()]).collect();
         tx.insert(
             "usage (mailbox_id, bytes, messages)",
@@ -151,8 +152,7 @@ impl Batch<'_> {
         tx.insert("messages (id, mailbox_id, body_id, size, prefix)", &rows, "").await?;
         let copies: Vec<Vec<Value>> =
             self.changes.copies.iter().map(|(id, n)| vec![id.0.into(), (*n).into()]).collect();
-        let more = "ON CONFLICT (message_id) DO UPDATE SET n = extra_refs.n + excluded.n";
-        tx.insert("extra_refs (message_id, n)", &copies, more).await
+        tx.insert("extra_refs (message_id, n)", &copies, MORE_REFS).await
     }
 
     /// The log's new records, and snapshots of folders whose log has outgrown them: since a snapshot is
@@ -235,6 +235,14 @@ impl Batch<'_> {
     }
 }
 
+/// Adds to the number of further references; one that does not read stays as it is.
+const MORE_REFS: &str = "ON CONFLICT (message_id) DO UPDATE SET n = extra_refs.n + excluded.n \
+     WHERE extra_refs.n > 0 AND extra_refs.n <= 9223372036854775807";
+
+fn positive(number: i64) -> Result<i64> {
+    if number > 0 { Ok(number) } else { Err(StoreError::Corrupt("a number of references".into())) }
+}
+
 /// The file's name for one more row: the staged one for the first, a link for those of other tenants.
 fn claim(body: &Arc<StagedBody>, file: &StagedFile, folder: &BodyFolder, after: &mut Aftermath) -> TxResult<String> {
     let taken = after.claimed.iter().any(|claim| matches!(claim, Claim::Own(own) if Arc::ptr_eq(own, body)));
@@ -279,7 +287,13 @@ async fn flush_removed(tx: &mut Tx, changes: &Changes, after: &mut Aftermath) ->
     let ids: Vec<i64> = removed.keys().copied().collect();
     let (mut fewer, mut spent) = (Vec::new(), Vec::new());
     for row in tx.query("SELECT message_id, n FROM extra_refs WHERE message_id = ANY($1)", &[ids.into()]).await? {
-        let (Ok(id), Ok(extra)) = (row.int(0), row.int(1)) else { continue };
+        let Ok(id) = row.int(0) else { continue };
+        let Ok(extra) = row.int(1).and_then(positive) else {
+            // How many folders still show it is not known: it stays, and so does the number, for who repairs it.
+            tracing::error!(message = id, "the number of a message's references does not read");
+            removed.remove(&id);
+            continue;
+        };
         let gone = removed.get(&id).copied().unwrap_or(0);
         if gone < extra {
             fewer.push(vec![id.into(), (-gone).into()]);
@@ -291,8 +305,7 @@ async fn flush_removed(tx: &mut Tx, changes: &Changes, after: &mut Aftermath) ->
             removed.remove(&id);
         }
     }
-    let more = "ON CONFLICT (message_id) DO UPDATE SET n = extra_refs.n + excluded.n";
-    tx.insert("extra_refs (message_id, n)", &fewer, more).await?;
+    tx.insert("extra_refs (message_id, n)", &fewer, MORE_REFS).await?;
     if !spent.is_empty() {
         tx.execute("DELETE FROM extra_refs WHERE message_id = ANY($1)", &[spent.into()]).await?;
     }
@@ -310,13 +323,24 @@ async fn remove_messages(tx: &mut Tx, dead: Vec<i64>, after: &mut Aftermath) -> 
             *bodies.entry(id).or_default() += 1;
         }
     }
-    let touched: Vec<i64> = bodies.keys().copied().collect();
+    let mut spent = Vec::new();
     for (count, ids) in grouped(bodies) {
-        tx.execute("UPDATE bodies SET refs = refs - $1 WHERE id = ANY($2)", &[count.into(), ids.into()]).await?;
+        // A number that does not read, or is too low, is left for who repairs it: counting on from it would remove a
+        // body that messages still need.
+        let sql = "UPDATE bodies SET refs = refs - $1 \
+             WHERE id = ANY($2) AND refs >= $1 AND refs <= 9223372036854775807 RETURNING id, refs";
+        let wanted = ids.len();
+        let counted = tx.query(sql, &[count.into(), ids.into()]).await?;
+        if counted.len() != wanted {
+            tracing::error!("the number of a body's references does not read, or is too low: the body stays");
+        }
+        spent.extend(
+            counted.iter().filter(|row| row.int(1).is_ok_and(|refs| refs == 0)).filter_map(|row| row.int(0).ok()),
+        );
     }
-    let sql = "DELETE FROM bodies WHERE id = ANY($1) AND refs <= 0 RETURNING id, file";
+    let sql = "DELETE FROM bodies WHERE id = ANY($1) RETURNING id, file";
     let mut gone = Vec::new();
-    for row in tx.query(sql, &[touched.into()]).await? {
+    for row in tx.query(sql, &[spent.into()]).await? {
         gone.extend(row.int(0).ok());
         after.orphaned.extend(row.text(1).ok().filter(|name| !name.is_empty()).map(str::to_owned));
     }

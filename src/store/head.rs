@@ -2,12 +2,13 @@
 //!
 //! It knows no messages. Invariant: UIDNEXT and HIGHESTMODSEQ only rise.
 
+use super::damage::DamagedHead;
 use super::tx::{Columns, Value};
 use super::{Counts, FolderInfo, Result, SpecialUse, StoreError};
 use crate::model::ids::{FolderId, MailboxId, TenantId};
 use crate::model::{Acl, FolderName};
 
-/// The columns of [`Head::from_columns`], in its order.
+/// The columns of [`Head::read`], in its order.
 macro_rules! head_columns {
     () => {
         "id, mailbox_id, tenant_id, name, selectable, special_use, uid_validity, uid_next, highest_modseq, \
@@ -60,8 +61,15 @@ impl Head {
         }
     }
 
-    /// A row of `head_columns!()`.
-    pub fn from_columns(row: &Columns) -> Result<Self> {
+    /// A row of `head_columns!()`, or what is left of it: the inner error concerns this folder alone.
+    pub fn read(row: &Columns) -> Result<std::result::Result<Self, DamagedHead>> {
+        match Self::from_columns(row) {
+            Ok(head) => Ok(Ok(head)),
+            Err(why) => DamagedHead::from_columns(row, &why).map(Err),
+        }
+    }
+
+    fn from_columns(row: &Columns) -> Result<Self> {
         let name = row.text(3)?;
         Ok(Self {
             id: FolderId(row.int(0)?),
@@ -85,7 +93,7 @@ impl Head {
         })
     }
 
-    /// The row that [`Head::from_columns`] reads.
+    /// The row that [`Head::read`] reads.
     pub fn to_values(&self) -> Vec<Value> {
         vec![
             self.id.0.into(),
@@ -113,6 +121,7 @@ impl Head {
             id: self.id,
             name: self.name.clone(),
             selectable: self.selectable,
+            damaged: false,
             subscribed,
             special_use: self.special_use,
             uid_validity: self.uid_validity,

@@ -8,7 +8,7 @@ use super::folder_log::FolderOp;
 use super::head::{FIRST_MODSEQ, Head, head_columns};
 use super::ids::{IdNeeds, Ids};
 use super::stager::StagedBody;
-use super::tx::{Tx, TxResult, Value};
+use super::tx::{Columns, Tx, TxResult, Value};
 use super::{FolderState, MailboxRef, Result, StoreError};
 use crate::model::Usage;
 use crate::model::ids::{FolderId, MailboxId, TenantId};
@@ -36,6 +36,9 @@ pub(super) struct Needs {
     pub preloaded: Vec<(FolderId, Arc<FolderState>)>,
 }
 
+/// Stands in a usage row that is not counted yet; no counter is ever negative.
+const UNCOUNTED: i64 = -1;
+
 const HEADS_OF: &str = concat!("SELECT ", head_columns!(), " FROM folders WHERE mailbox_id = ANY($1)");
 const INBOXES_OF: &str =
     concat!("SELECT ", head_columns!(), " FROM folders WHERE mailbox_id = ANY($1) AND name = 'INBOX'");
@@ -48,6 +51,7 @@ impl<'w> Batch<'w> {
             ids,
             now,
             heads: BTreeMap::new(),
+            damaged: BTreeMap::new(),
             usage: BTreeMap::new(),
             states: HashMap::new(),
             bodies: HashMap::new(),
@@ -59,11 +63,7 @@ impl<'w> Batch<'w> {
         };
         let fresh = batch.load_usage(tx, needs).await?;
         batch.load_heads(tx, needs, &fresh).await?;
-        let newcomers: Vec<MailboxRef> = fresh
-            .iter()
-            .filter(|id| !batch.inboxes.contains_key(id))
-            .filter_map(|id| needs.mailboxes.get(id).copied())
-            .collect();
+        let newcomers = batch.settle_usage(fresh, needs);
         let wanted = IdNeeds {
             folders: (newcomers.len() * super::head::DEFAULT_FOLDERS.len() + needs.new_folders) as i64,
             messages: needs.messages as i64,
@@ -84,7 +84,9 @@ impl<'w> Batch<'w> {
         self.read_usage(tx, wanted.clone()).await?;
         let fresh: Vec<MailboxId> = needs.mailboxes.keys().copied().filter(|id| !self.usage.contains_key(id)).collect();
         if !fresh.is_empty() {
-            let rows: Vec<Vec<Value>> = fresh.iter().map(|id| vec![id.0.into(), 0_i64.into(), 0_i64.into()]).collect();
+            // Nothing is counted yet, and that is no zero: the row may have got lost from a mailbox that holds mail.
+            let rows = fresh.iter().map(|id| vec![id.0.into(), UNCOUNTED.into(), UNCOUNTED.into()]);
+            let rows: Vec<Vec<Value>> = rows.collect();
             tx.insert("usage (mailbox_id, bytes, messages)", &rows, "ON CONFLICT (mailbox_id) DO NOTHING").await?;
             self.read_usage(tx, wanted).await?;
         }
@@ -98,10 +100,28 @@ impl<'w> Batch<'w> {
             "SELECT mailbox_id, bytes, messages FROM usage WHERE mailbox_id = ANY($1)"
         };
         for row in tx.query(sql, &[wanted.into()]).await? {
-            let usage = Usage { bytes: row.unsigned(1)?, messages: row.unsigned(2)? };
-            self.usage.insert(MailboxId(row.int(0)?), usage);
+            self.usage.insert(MailboxId(row.int(0)?), usage_of(&row));
         }
         Ok(())
+    }
+
+    /// Counts the mailboxes that had no usage row; answers those that were never touched.
+    fn settle_usage(&mut self, fresh: Vec<MailboxId>, needs: &Needs) -> Vec<MailboxRef> {
+        let mut newcomers = Vec::new();
+        for id in fresh {
+            let mut heads = self.heads.values().filter(|head| head.mailbox == id).peekable();
+            let is_new = heads.peek().is_none() && self.all_undamaged(id).is_ok();
+            let counts = heads.fold(Usage::default(), |sum, head| Usage {
+                bytes: sum.bytes.saturating_add(head.counts.bytes),
+                messages: sum.messages.saturating_add(head.counts.messages.into()),
+            });
+            if self.usage.get(&id).is_some_and(Option::is_none) && self.all_undamaged(id).is_ok() {
+                self.usage.insert(id, Some(counts));
+                self.changes.usage.insert(id);
+            }
+            newcomers.extend(needs.mailboxes.get(&id).filter(|_| is_new));
+        }
+        newcomers
     }
 
     async fn load_heads(&mut self, tx: &mut Tx, needs: &Needs, fresh: &[MailboxId]) -> Result<()> {
@@ -113,9 +133,13 @@ impl<'w> Batch<'w> {
                 continue;
             }
             for row in tx.query(sql, &[wanted.into()]).await? {
-                let head = Head::from_columns(&row)?;
-                self.note_inbox(&head);
-                self.heads.insert(head.id, head);
+                match Head::read(&row)? {
+                    Ok(head) => {
+                        self.note_inbox(&head);
+                        self.heads.insert(head.id, head);
+                    }
+                    Err(damaged) => drop(self.damaged.insert(damaged.id, damaged)),
+                }
             }
         }
         Ok(())
@@ -130,14 +154,17 @@ impl<'w> Batch<'w> {
             }
         }
         let sql = if tx.is_shared() {
-            "SELECT id, hash FROM bodies WHERE tenant_id = $1 AND hash_key = ANY($2) ORDER BY id FOR UPDATE"
+            "SELECT id, hash, refs FROM bodies WHERE tenant_id = $1 AND hash_key = ANY($2) ORDER BY id FOR UPDATE"
         } else {
-            "SELECT id, hash FROM bodies WHERE tenant_id = $1 AND hash_key = ANY($2)"
+            "SELECT id, hash, refs FROM bodies WHERE tenant_id = $1 AND hash_key = ANY($2)"
         };
         for (tenant, (keys, _)) in by_tenant {
             for row in tx.query(sql, &[tenant.0.into(), keys.into()]).await? {
+                // One more reference cannot be counted where their number does not read: the body is stored anew.
+                let counted = row.int(2).is_ok_and(|refs| refs > 0);
                 // The key is half of what can be trusted: only the whole hash says that it is the same body.
-                if let Ok(hash) = <[u8; 32]>::try_from(&row.blob(1)?[..]) {
+                let hash = row.blob(1).ok().and_then(|hash| <[u8; 32]>::try_from(&hash[..]).ok());
+                if let Some(hash) = hash.filter(|_| counted) {
                     let key: BodyKey = (tenant, hash);
                     self.bodies.insert(key, row.int(0)?);
                 }
@@ -167,6 +194,11 @@ impl<'w> Batch<'w> {
         }
         Ok(())
     }
+}
+
+/// What a row of `mailbox_id, bytes, messages` says; `None` when it does not read.
+pub(super) fn usage_of(row: &Columns) -> Option<Usage> {
+    Some(Usage { bytes: row.unsigned(1).ok()?, messages: row.unsigned(2).ok()? })
 }
 
 /// A folder's state at `modseq`, from `base` or the snapshot, and the log since. The outer error is the

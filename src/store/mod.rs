@@ -7,6 +7,7 @@
 mod annotations;
 mod batch;
 mod bodies;
+mod damage;
 pub mod error;
 #[cfg(test)]
 mod failure_tests;
@@ -305,13 +306,31 @@ impl Store {
 
     /// What a mailbox holds now.
     pub async fn usage(&self, mailbox: MailboxId) -> Result<Usage> {
-        Ok(self.usages(&[mailbox]).await?.first().copied().unwrap_or_default())
+        let usage = self.usages(&[mailbox]).await?.first().copied().flatten();
+        usage.ok_or_else(|| StoreError::Corrupt(format!("the usage counter of mailbox {mailbox}")))
     }
 
-    /// What several mailboxes hold now, in the order asked for.
-    pub async fn usages(&self, mailboxes: &[MailboxId]) -> Result<Vec<Usage>> {
+    /// What several mailboxes hold now, in the order asked for; `None` where the counter is damaged.
+    pub async fn usages(&self, mailboxes: &[MailboxId]) -> Result<Vec<Option<Usage>>> {
         let mailboxes = mailboxes.to_vec();
         self.shared.read(move |tx| Box::pin(reads::usages(tx, mailboxes))).await
+    }
+
+    /// Refuses mailboxes of which a write has found that they can take no mail for damage, as long as that holds: so
+    /// that they are refused one by one, and mail that is for others, too, is not kept from these. Costs no read
+    /// where nothing was found.
+    pub async fn may_deliver(&self, mailboxes: &[MailboxId]) -> Result<()> {
+        let suspects = self.shared.suspects.among(mailboxes);
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let looked_at = suspects.clone();
+        let damaged = self.shared.read(move |tx| Box::pin(reads::undeliverable(tx, looked_at))).await?;
+        suspects.iter().filter(|id| !damaged.contains(id)).for_each(|id| self.shared.suspects.clear(*id));
+        match damaged.first() {
+            Some(mailbox) => Err(StoreError::Corrupt(format!("the INBOX or the usage counter of mailbox {mailbox}"))),
+            None => Ok(()),
+        }
     }
 
     /// What POP3 has retrieved or hidden in a folder.

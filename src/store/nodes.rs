@@ -109,7 +109,9 @@ impl Write for Refresh {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let gone = self.folders.iter().copied().filter(|id| !batch.heads.contains_key(id));
+        // One that is only damaged is not gone.
+        let there = |id: &FolderId| batch.heads.contains_key(id) || batch.damaged.contains_key(id);
+        let gone: Vec<FolderId> = self.folders.iter().copied().filter(|id| !there(id)).collect();
         batch.gone.extend(gone);
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use super::bodies::{BodyReader, Encoding, unpack};
 use super::head::{Head, head_columns};
-use super::load::read_state;
+use super::load::{read_state, usage_of};
 use super::tx::{Columns, Tx};
 use super::{FolderInfo, FolderState, MessageReader, Pop3Mark, Result, Shared, StoreError, StoredMessage};
 use crate::model::bounds;
@@ -21,8 +21,11 @@ pub(super) async fn folders(tx: &mut Tx, mailbox: MailboxId) -> Result<Vec<Folde
     let subscribed: HashSet<String> = subscriptions(tx, mailbox).await?.into_iter().collect();
     let mut folders = Vec::with_capacity(rows.len());
     for row in &rows {
-        let head = Head::from_columns(row)?;
-        folders.push(head.info(subscribed.contains(head.name.as_str())));
+        let subscribed = |name: &FolderName| subscribed.contains(name.as_str());
+        match Head::read(row)? {
+            Ok(head) => folders.push(head.info(subscribed(&head.name))),
+            Err(head) => folders.extend(head.info(head.name.as_ref().is_some_and(subscribed))),
+        }
     }
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(folders)
@@ -59,14 +62,27 @@ pub(super) async fn state(tx: &mut Tx, mailbox: MailboxId, folder: FolderId) -> 
 }
 
 /// What several mailboxes hold, in the order asked for.
-pub(super) async fn usages(tx: &mut Tx, mailboxes: Vec<MailboxId>) -> Result<Vec<Usage>> {
+pub(super) async fn usages(tx: &mut Tx, mailboxes: Vec<MailboxId>) -> Result<Vec<Option<Usage>>> {
     let ids: Vec<i64> = mailboxes.iter().map(|id| id.0).collect();
     let mut known = HashMap::new();
     let sql = "SELECT mailbox_id, bytes, messages FROM usage WHERE mailbox_id = ANY($1)";
     for row in tx.query(sql, &[ids.into()]).await? {
-        known.insert(row.int(0)?, Usage { bytes: row.unsigned(1)?, messages: row.unsigned(2)? });
+        known.insert(row.int(0)?, usage_of(&row));
     }
-    Ok(mailboxes.iter().map(|id| known.get(&id.0).copied().unwrap_or_default()).collect())
+    Ok(mailboxes.iter().map(|id| known.get(&id.0).copied().unwrap_or(Some(Usage::default()))).collect())
+}
+
+/// Those among these mailboxes that can take no mail, since their usage or the head of their INBOX does not read.
+pub(super) async fn undeliverable(tx: &mut Tx, mailboxes: Vec<MailboxId>) -> Result<Vec<MailboxId>> {
+    let ids: Vec<i64> = mailboxes.iter().map(|id| id.0).collect();
+    let mut damaged: HashSet<MailboxId> = HashSet::new();
+    let sql = concat!("SELECT ", head_columns!(), " FROM folders WHERE mailbox_id = ANY($1) AND name = 'INBOX'");
+    for row in tx.query(sql, &[ids.into()]).await? {
+        damaged.extend(Head::read(&row)?.err().and_then(|head| head.mailbox));
+    }
+    let usages = usages(tx, mailboxes.clone()).await?;
+    damaged.extend(mailboxes.iter().zip(usages).filter(|(_, usage)| usage.is_none()).map(|(id, _)| *id));
+    Ok(damaged.into_iter().collect())
 }
 
 /// What POP3 has retrieved or hidden.

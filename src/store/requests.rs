@@ -54,6 +54,8 @@ pub struct FolderInfo {
     pub name: FolderName,
     /// False for a name that only holds folders below it (`\Noselect`).
     pub selectable: bool,
+    /// True when its head does not read: only its name is known, and it cannot be opened.
+    pub damaged: bool,
     /// Whether its name is subscribed.
     pub subscribed: bool,
     /// What it is for.

@@ -1,6 +1,7 @@
 //! How a store comes up: tables, threads, and the removal of what an earlier end left behind.
 
 use super::bodies::BodyFolder;
+use super::damage::Suspects;
 use super::nodes;
 use super::open_folders::OpenFolders;
 use super::postgres::PostgresTx;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub open: OpenFolders,
     pub bodies: Arc<BodyFolder>,
     pub read_only: AtomicBool,
+    pub suspects: Suspects,
     pub clock: Clock,
     /// Tells this process from other nodes.
     pub node: u64,
@@ -149,6 +151,7 @@ impl Store {
             open: OpenFolders::default(),
             bodies,
             read_only: AtomicBool::new(false),
+            suspects: Suspects::default(),
             clock,
             node: rand::random(),
             data_dir: data_dir.to_owned(),

@@ -232,6 +232,9 @@ impl Writer {
         let mut tx = self.end.begin().await?;
         let shared = &self.shared;
         let mut batch = Batch::load(&mut tx, &mut self.ids, &needs, shared.clock.now()).await?;
+        for mailbox in batch.suspects().filter(|mailbox| shared.suspects.add(*mailbox)) {
+            tracing::error!(%mailbox, "a folder's head or the usage counter is damaged; see `facteur store check`");
+        }
         let wanted: BTreeSet<FolderId> = jobs.iter().flat_map(|job| job.states(&batch)).collect();
         // A folder that is open is brought along in any case, since its sessions want the news.
         let open = batch.heads.keys().copied().filter(|id| shared.open.state(*id).is_some());

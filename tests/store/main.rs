@@ -41,6 +41,11 @@ on_both! {
         a_damaged_file_gives_out_nothing_that_is_wrong
         a_lost_record_closes_its_folder_alone
         a_damaged_summary_is_made_again_from_the_body
+        a_damaged_head_refuses_its_own_folder_alone
+        an_unreadable_usage_counter_is_never_written_back
+        a_lost_usage_row_is_counted_again
+        a_wrong_number_of_references_loses_nobodys_mail
+        a_session_whose_trash_is_damaged_deletes_nothing
     }
     flags {
         a_store_on_a_hundred_thousand_messages_is_one_small_record

@@ -8,7 +8,7 @@ use super::command::{Command, MailboxName};
 use super::peer::{Account, Peer, new_name};
 use super::reply::{Reply, Stop};
 use crate::model::{FolderName, Rights, Who};
-use crate::store::FolderInfo;
+use crate::store::{FolderInfo, StoreError};
 
 /// A command on messages of the selected folder: RFC 4314 §4, RFC 6851 §4.2 for MOVE.
 pub(super) fn needed_in_selected(command: &Command) -> Rights {
@@ -57,6 +57,9 @@ impl Account {
         let name = name.folder(peer.enabled.utf8_names()).ok_or_else(missing)?;
         let folders = peer.services.store.folders(self.mailbox()).await?;
         let found = folders.into_iter().find(|folder| folder.name == name).ok_or_else(missing)?;
+        if found.damaged {
+            return Err(StoreError::Corrupt(format!("the head of folder {}", found.id)).into());
+        }
         // RFC 4314 §6: who may not list a folder does not learn that it is there.
         if !self.rights(&found).contains(Rights::LOOKUP) {
             return Err(missing());

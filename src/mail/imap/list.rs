@@ -114,7 +114,7 @@ pub(super) async fn list(peer: &mut Peer, account: &Account, list: &List) -> Ans
         }
         write(peer, name, candidate, list, child);
         if let (Some(items), Some(info)) = (&list.returning.status, &candidate.info)
-            && info.selectable
+            && info.selectable && !info.damaged
             // RFC 5819 §2: no answer for what STATUS would refuse.
             && account.rights(info).contains(Rights::READ)
         {

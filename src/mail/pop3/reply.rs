@@ -78,7 +78,7 @@ pub fn of_end(reason: EndReason) -> Reply {
 /// A store that did not do it.
 pub fn of_store(error: &StoreError) -> Reply {
     match error {
-        StoreError::Corrupt(_) => Reply::err("[SYS/PERM] This message is damaged"),
+        StoreError::Corrupt(_) => Reply::err("[SYS/PERM] What is stored here is damaged"),
         StoreError::NoSuchMessage => Reply::err("[SYS/PERM] This message was removed meanwhile"),
         _ => Reply::err("[SYS/TEMP] The mail store does not answer, try again later"),
     }

@@ -38,7 +38,7 @@ impl Write for Annotate {
         if let Some(id) = self.folder {
             // RFC 5464 §4.1: names that only hold folders may be annotated, too.
             let head = batch.heads.get(&id).filter(|head| head.mailbox == mailbox);
-            head.ok_or(StoreError::NoSuchFolder)?;
+            head.ok_or_else(|| batch.absent(id))?;
         }
         let mut sizes = batch.annotations.get(&(mailbox, folder)).cloned().unwrap_or_default();
         let mut octets = batch.annotated.get(&mailbox).copied().unwrap_or(0);
@@ -46,7 +46,7 @@ impl Write for Annotate {
             octets = octets.saturating_sub(sizes.remove(entry).unwrap_or(0));
             if let Some(value) = value {
                 let size = (entry.len() + value.len()) as u64;
-                octets += size;
+                octets = octets.saturating_add(size);
                 sizes.insert(entry.clone(), size);
             }
         }

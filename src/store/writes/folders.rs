@@ -70,6 +70,7 @@ impl Write for Create {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<FolderInfo> {
+        batch.undamaged(self.mailbox.id, |name| *name == self.name || self.name.is_below(name))?;
         let existing = batch.named(self.mailbox.id, &self.name).map(|head| (head.id, head.selectable));
         let id = match existing {
             Some((_, true)) => return Err(StoreError::FolderExists),
@@ -146,6 +147,7 @@ impl Write for Delete {
         if self.name.is_inbox() {
             return Err(StoreError::InboxImmutable);
         }
+        batch.undamaged(self.mailbox.id, |name| *name == self.name || name.is_below(&self.name))?;
         let head = batch.named(self.mailbox.id, &self.name).ok_or(StoreError::NoSuchFolder)?;
         let (id, selectable) = (head.id, head.selectable);
         let parent = batch.heads.values().any(|h| h.mailbox == self.mailbox.id && h.name.is_below(&self.name));
@@ -198,6 +200,8 @@ impl Write for Rename {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let touches = |name: &FolderName, end: &FolderName| name == end || name.is_below(end) || end.is_below(name);
+        batch.undamaged(self.mailbox.id, |name| touches(name, &self.from) || touches(name, &self.to))?;
         let from = batch.named(self.mailbox.id, &self.from).ok_or(StoreError::NoSuchFolder)?.id;
         if batch.named(self.mailbox.id, &self.to).is_some() || self.to.is_below(&self.from) && self.from.is_inbox() {
             return Err(StoreError::FolderExists);
@@ -286,6 +290,11 @@ impl Write for DeleteMailbox {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        // What a damaged folder holds is not known, so nothing of the mailbox goes before it is repaired.
+        batch.all_undamaged(self.mailbox.id)?;
+        for folder in folders_of(batch, self.mailbox) {
+            batch.state(folder)?;
+        }
         for folder in folders_of(batch, self.mailbox) {
             empty_and_delete(batch, folder)?;
         }

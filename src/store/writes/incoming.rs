@@ -6,7 +6,7 @@ use crate::model::{Quota, UidSet, Usage};
 use crate::store::batch::{Batch, Incoming};
 use crate::store::load::Needs;
 use crate::store::writer::Write;
-use crate::store::{Appended, Delivery, MailboxRef, NewMessage, Result, StagedBody, StoreError};
+use crate::store::{Appended, Delivery, MailboxRef, NewMessage, Result, StagedBody};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Write for Deliver {
             let more = more.entry(mailbox).or_default();
             more.bytes += self.body.size + recipient.prefix.len() as u64;
             more.messages += 1;
-            batch.inboxes.get(&mailbox).ok_or(StoreError::NoSuchFolder)?;
+            batch.inbox(mailbox)?;
             batch.check_quota(mailbox, recipient.quota, *more)?;
         }
         self.recipients.iter().map(|recipient| deliver(batch, &self.body, recipient)).collect()
@@ -142,7 +142,7 @@ impl Write for Deliver {
 
 fn deliver(batch: &mut Batch<'_>, body: &Arc<StagedBody>, recipient: &Delivery) -> Result<Appended> {
     let Delivery { mailbox, prefix, internal_date, .. } = recipient;
-    let inbox = *batch.inboxes.get(&mailbox.id).ok_or(StoreError::NoSuchFolder)?;
+    let inbox = batch.inbox(mailbox.id)?;
     let more = Usage { bytes: body.size + prefix.len() as u64, messages: 1 };
     let (message, size) = batch.store(*mailbox, body, prefix.clone())?;
     batch.add_usage(mailbox.id, more);

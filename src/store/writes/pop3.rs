@@ -43,6 +43,14 @@ impl Write for Finish {
         let deleted = rows_of(&state, &self.finish.delete);
         let mut trashed = rows_of(&state, &self.finish.trash);
         trashed.retain(|row| !self.finish.delete.contains(row.uid));
+        let trash = trash_of(batch, self.mailbox).filter(|_| !trashed.is_empty());
+        match trash {
+            // First, since it is all that can be refused.
+            Some(trash) => shift(batch, self.inbox, trash.into(), &trashed).map(drop)?,
+            // A folder that does not read may be the one that they should go to.
+            None if !trashed.is_empty() => batch.all_undamaged(self.mailbox.id)?,
+            None => {}
+        }
         for row in state.rows_from(0) {
             let gone = self.finish.delete.contains(row.uid) || self.finish.trash.contains(row.uid);
             let (retrieved, hidden) = (self.finish.retrieved.contains(row.uid), self.finish.hide.contains(row.uid));
@@ -54,11 +62,10 @@ impl Write for Finish {
         if !deleted.is_empty() {
             batch.remove(self.inbox, &deleted)?;
         }
-        match trash_of(batch, self.mailbox).filter(|_| !trashed.is_empty()) {
-            Some(trash) => shift(batch, self.inbox, trash.into(), &trashed).map(drop),
-            None if trashed.is_empty() => Ok(()),
-            None => batch.remove(self.inbox, &trashed).map(drop),
+        if trash.is_none() && !trashed.is_empty() {
+            batch.remove(self.inbox, &trashed)?;
         }
+        Ok(())
     }
 }
 
