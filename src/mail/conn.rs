@@ -188,6 +188,18 @@ impl Conn {
         read
     }
 
+    /// Whether the session may begin with something more, where it neither waits nor sends.
+    ///
+    /// # Errors
+    /// [`Interrupt::Ended`].
+    pub fn go_on(&self) -> Result<(), Interrupt> {
+        match self.guard.as_ref().and_then(|guard| guard.ending()) {
+            Some(reason) => Err(Interrupt::Ended(reason)),
+            None if self.settings.shutdown.is_cancelled() => Err(Interrupt::Ended(EndReason::Shutdown)),
+            None => Ok(()),
+        }
+    }
+
     fn keep_pace(&mut self, began: Instant, before: u64) {
         let octets = usize::try_from(self.octets.received - before).unwrap_or(usize::MAX);
         self.pace.received(octets, began.elapsed());

@@ -12,7 +12,7 @@ use super::sync::{Expunges, sync};
 use super::view::Selected;
 use super::wire::{Append, AppendMessage, AppendStep, Replaced, Wire};
 use crate::model::{Quota, Rights, Usage, bounds};
-use crate::store::{FolderInfo, NewMessage, StagedBody, StoreError};
+use crate::store::{FolderInfo, NewMessage, StagedBody, Stager, StoreError};
 use bytes::Buf;
 use std::sync::Arc;
 
@@ -49,15 +49,18 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
         }
         match take(peer, &message).await? {
             Ok(body) => intake.push(body, &message, peer.services.clock.now()),
-            Err(error) => {
+            Err(refusal) => {
                 wire.refuse_after_message();
-                return Err(error.into());
+                return Ok(refusal);
             }
         }
         match after(peer, wire).await? {
             Some(next) => message = next,
             None => break,
         }
+        // A message that has begun is taken to its end; of several the next one is not begun once the session is to
+        // end, and none of them is stored.
+        peer.conn.go_on()?;
     }
     let appended = peer.store().append(account.mailbox(), intake.quota, intake.folder.id, intake.messages).await?;
     // RFC 4315 §3.
@@ -92,9 +95,9 @@ pub(super) async fn replace(
     }
     match take(peer, &command.message).await? {
         Ok(body) => intake.push(body, &command.message, peer.services.clock.now()),
-        Err(error) => {
+        Err(refusal) => {
             wire.refuse_after_message();
-            return Err(error.into());
+            return Ok(refusal);
         }
     }
     if after(peer, wire).await?.is_some() {
@@ -179,12 +182,12 @@ impl Intake {
     }
 }
 
-/// Takes one message's octets. The inner error is the store's; the octets are taken all the same.
-async fn take(peer: &mut Peer, message: &AppendMessage) -> Result<Result<StagedBody, StoreError>, Stop> {
+/// Takes one message's octets. The inner error refuses the message; its octets are taken all the same.
+async fn take(peer: &mut Peer, message: &AppendMessage) -> Result<Result<StagedBody, Reply>, Stop> {
     if message.synchronising {
         peer.out().extend_from_slice(b"+ Ready for the message\r\n");
     }
-    let mut stager = Ok(peer.services.store.stage());
+    let mut stager: Result<Stager, Reply> = Ok(peer.services.store.stage());
     let mut left = message.octets;
     while left > 0 {
         if peer.conn.input().is_empty() {
@@ -193,17 +196,22 @@ async fn take(peer: &mut Peer, message: &AppendMessage) -> Result<Result<StagedB
         }
         let input = peer.conn.input();
         let here = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let octets = input.get(..here).unwrap_or_default();
+        if !message.binary && memchr::memchr(0, octets).is_some() {
+            // RFC 9051 §4.3: a literal is of CHAR8, without NUL; a literal8 may hold it.
+            stager = Err(Reply::bad("NUL may stand in a literal8 alone"));
+        }
         if let Ok(active) = &mut stager
-            && let Err(error) = active.write(input.get(..here).unwrap_or_default()).await
+            && let Err(error) = active.write(octets).await
         {
-            stager = Err(error);
+            stager = Err(error.into());
         }
         input.advance(here);
         left -= here as u64;
     }
     Ok(match stager {
-        Ok(stager) => stager.finish().await,
-        Err(error) => Err(error),
+        Ok(stager) => stager.finish().await.map_err(Reply::from),
+        Err(refusal) => Err(refusal),
     })
 }
 
@@ -211,7 +219,8 @@ async fn take(peer: &mut Peer, message: &AppendMessage) -> Result<Result<StagedB
 async fn after(peer: &mut Peer, wire: &mut Wire) -> Result<Option<AppendMessage>, Stop> {
     loop {
         match wire.next_message(peer.conn.input()) {
-            AppendStep::More => peer.conn.read_on(bounds::IMAP_LITERAL_TIME).await?,
+            // Between messages, so the end of the session is obeyed.
+            AppendStep::More => peer.conn.read_rest(bounds::IMAP_LITERAL_TIME).await?,
             AppendStep::Message(message) => return Ok(Some(message)),
             AppendStep::End => return Ok(None),
             AppendStep::Bad(text) => return Err(Reply::bad(text).into()),

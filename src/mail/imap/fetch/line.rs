@@ -110,15 +110,26 @@ async fn whole_line(
     let row = message.row;
     // RFC 9051 §6.4.5: a flag that this FETCH sets is told with it.
     let now_seen = request.seen.contains(row.uid);
+    let start = peer.out().len();
     encode::fetch_start(peer.out(), message.number, row.uid, request.uid_only);
     let mut writer = ItemWriter { peer, stored, view: &view, octets, outcome };
-    for (index, item) in request.items.iter().enumerate() {
-        if index > 0 {
+    let mut told = 0;
+    for item in &request.items {
+        if writer.has_no_answer(item) {
+            continue;
+        }
+        if told > 0 {
             writer.peer.out().push(b' ');
         }
+        told += 1;
         if !row_item(writer.peer.out(), item, &row, &request.keywords) {
             writer.item(item).await?;
         }
+    }
+    if told == 0 {
+        // RFC 9051 §9 msg-att: an answer without an item is none.
+        peer.out().truncate(start);
+        return Ok(());
     }
     let extra = [
         (now_seen, FetchItem::Flags),
@@ -143,6 +154,17 @@ struct ItemWriter<'a> {
 }
 
 impl ItemWriter<'_> {
+    /// Whether an item cannot be answered at all. BINARY.SIZE is a number, never NIL (RFC 9051 §9 msg-att-static):
+    /// where the encoding is not known it is left out, and the command ends with NO [UNKNOWN-CTE]
+    /// (RFC 9051 §6.4.5, RFC 3516 §4.3).
+    fn has_no_answer(&mut self, item: &FetchItem) -> bool {
+        let FetchItem::BinarySize(part) = item else { return false };
+        let Some((_, encoding)) = section::encoded_part(self.stored, self.view, part) else { return false };
+        let unknown = Decoder::of(&encoding).is_none();
+        self.outcome.unknown_encoding |= unknown;
+        unknown
+    }
+
     async fn item(&mut self, item: &FetchItem) -> Result<(), Stop> {
         let whole = |text| Section { part: Vec::new(), text };
         match item {
@@ -215,8 +237,12 @@ impl ItemWriter<'_> {
 
     async fn binary_size(&mut self, part: &[u32]) -> Result<(), Stop> {
         section::binary_name(self.peer.out(), b"BINARY.SIZE", part, None);
-        let Some((range, decoder)) = self.encoded(part) else { return Ok(()) };
-        let size = body::decoded_size(self.peer, self.octets, range, &decoder).await?;
+        let known = section::encoded_part(self.stored, self.view, part);
+        let size = match known.and_then(|(range, encoding)| Some((range, Decoder::of(&encoding)?))) {
+            Some((range, decoder)) => body::decoded_size(self.peer, self.octets, range, &decoder).await?,
+            // A part that is not there has no octets.
+            None => 0,
+        };
         encode::number(self.peer.out(), size);
         Ok(())
     }
