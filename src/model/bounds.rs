@@ -153,6 +153,14 @@ pub const THREAD_REFERENCES: usize = 100;
 pub const SORT_KEY_OCTETS: usize = 255;
 /// Octets of a header text that is kept for searches; a message with a longer one is read when it is searched.
 pub const SEARCH_TEXT_OCTETS: usize = 1024;
+/// Results that one session has kept up to date (RFC 5267), and messages in all of them.
+pub const CONTEXTS: usize = 8;
+/// See [`CONTEXTS`].
+pub const CONTEXT_HITS: usize = 1_000_000;
+/// A command that takes longer gives a sign of life so often (RFC 9585 §4 asks for 10 to 15 seconds at least).
+pub const PROGRESS_TIME: Duration = Duration::from_secs(10);
+/// Names of folders in one NOTIFY (RFC 5465 §5.8 lets the server refuse).
+pub const NOTIFY_NAMES: usize = 1000;
 /// Characters of all patterns of one LIST.
 pub const LIST_PATTERNS_CHARACTERS: usize = 8 * 1024;
 /// Octets of names times characters of patterns above which LIST is matched on a thread of its own: a millisecond.

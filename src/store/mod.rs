@@ -31,6 +31,7 @@ mod sqlite;
 mod stager;
 mod start;
 mod tx;
+mod watches;
 mod writer;
 mod writes;
 
@@ -41,6 +42,7 @@ pub use requests::*;
 pub use stager::{StagedBody, Stager};
 use start::Shared;
 use std::sync::atomic::Ordering;
+pub use watches::{MailboxNews, MailboxWatch, Noted};
 use writer::submit;
 
 use crate::model::ids::{FolderId, MailboxId, MessageId, TenantId};

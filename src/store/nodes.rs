@@ -8,29 +8,37 @@
 use super::batch::Batch;
 use super::load::Needs;
 use super::tx::{Tx, TxResult, Value};
+use super::watches::News;
 use super::writer::{Write, submit};
 use super::{Result, Shared};
-use crate::model::ids::FolderId;
+use crate::model::ids::{FolderId, MailboxId};
 use sqlx::postgres::PgListener;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 const CHANNEL: &str = "facteur_store";
-/// Folders named in one message: PostgreSQL takes 8000 octets, an id has at most 20.
-const FOLDERS_PER_MESSAGE: usize = 300;
+/// Ids in one message: PostgreSQL takes 8000 octets, an id has at most 21.
+const IDS_PER_MESSAGE: usize = 300;
 /// Without news, how long until the connection is tried and all open folders are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait before listening again after a loss.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Tells the other nodes; they hear of it if and when the transaction commits.
-pub(super) async fn tell(tx: &mut Tx, node: u64, folders: &BTreeSet<FolderId>) -> TxResult<()> {
+/// Tells the other nodes which folders changed, and in which mailboxes (`m7`); they hear of it if and when the
+/// transaction commits.
+pub(super) async fn tell(
+    tx: &mut Tx,
+    node: u64,
+    folders: &BTreeSet<FolderId>,
+    mailboxes: &BTreeSet<MailboxId>,
+) -> TxResult<()> {
     if !tx.is_shared() {
         return Ok(());
     }
-    let ids: Vec<String> = folders.iter().map(|id| id.0.to_string()).collect();
-    for part in ids.chunks(FOLDERS_PER_MESSAGE) {
+    let mailboxes = mailboxes.iter().map(|id| format!("m{}", id.0));
+    let ids: Vec<String> = folders.iter().map(|id| id.0.to_string()).chain(mailboxes).collect();
+    for part in ids.chunks(IDS_PER_MESSAGE) {
         let text = Value::Text(format!("{node:x} {}", part.join(" ")));
         tx.query("SELECT 1::BIGINT FROM (SELECT pg_notify('facteur_store', $1)) told", &[text]).await?;
     }
@@ -57,6 +65,9 @@ async fn listen(shared: &Weak<Shared>, pool: &sqlx::PgPool) -> std::result::Resu
     };
     // What happened while nobody listened.
     let mut all_of_them = refresh(shared, |open| open).await;
+    if let Some(shared) = shared.upgrade() {
+        shared.watches.tell_all();
+    }
     loop {
         // What could not be brought up to date is tried again, with the rest.
         if all_of_them.is_err() {
@@ -70,14 +81,23 @@ async fn listen(shared: &Weak<Shared>, pool: &sqlx::PgPool) -> std::result::Resu
             let answer = tokio::time::timeout(LOOK_EVERY, sqlx::query("SELECT 1").execute(&mut listener)).await;
             answer.map_err(|_| sqlx::Error::PoolTimedOut)??;
             all_of_them = refresh(shared, |open| open).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.watches.tell_all();
+            }
             continue;
         };
         let Some(message) = heard? else { return Ok(()) };
         let mut words = message.payload().split(' ');
         let own = shared.upgrade().is_some_and(|shared| words.next() == Some(&format!("{:x}", shared.node)));
         if !own {
-            let named: BTreeSet<FolderId> = words.filter_map(|word| word.parse().ok()).map(FolderId).collect();
+            let (folders, mailboxes): (Vec<&str>, Vec<&str>) = words.partition(|word| !word.starts_with('m'));
+            let named: BTreeSet<FolderId> = folders.iter().filter_map(|word| word.parse().ok()).map(FolderId).collect();
             all_of_them = refresh(shared, |open| open.into_iter().filter(|id| named.contains(id)).collect()).await;
+            let ids = mailboxes.iter().filter_map(|word| word.get(1..)?.parse().ok()).map(MailboxId);
+            let news = News { mailboxes: ids.collect(), ..News::default() };
+            if let Some(shared) = shared.upgrade() {
+                shared.watches.tell(news);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use super::open_folders::OpenFolders;
 use super::postgres::PostgresTx;
 use super::sqlite::{self, Readers, SqliteTx, WriteSlot};
 use super::tx::{Columns, Tx, TxResult};
+use super::watches::Watches;
 use super::writer::{Job, WriteEnd, Writer};
 use super::{Result, Store, StoreError};
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub reads: ReadEnd,
     pub queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     pub open: OpenFolders,
+    pub watches: Watches,
     pub bodies: Arc<BodyFolder>,
     pub read_only: AtomicBool,
     pub suspects: Suspects,
@@ -149,6 +151,7 @@ impl Store {
             reads,
             queue: Mutex::new(Some(queue)),
             open: OpenFolders::default(),
+            watches: Watches::default(),
             bodies,
             read_only: AtomicBool::new(false),
             suspects: Suspects::default(),

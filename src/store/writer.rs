@@ -11,6 +11,7 @@ use super::load::Needs;
 use super::postgres::PostgresTx;
 use super::sqlite::{SqliteTx, WriteSlot};
 use super::tx::{Tx, TxError, TxResult};
+use super::watches::News;
 use super::{FolderState, Result, Shared, StoreError};
 use crate::model::ids::{FolderId, MailboxId};
 use crate::model::{Acl, bounds};
@@ -148,6 +149,7 @@ struct Committed {
     states: Vec<(MailboxId, FolderId, Arc<FolderState>, Acl)>,
     deleted: Vec<FolderId>,
     after: Aftermath,
+    news: News,
 }
 
 impl Writer {
@@ -244,11 +246,12 @@ impl Writer {
         for job in jobs.iter_mut() {
             job.apply(&mut batch);
         }
-        let mut after = Aftermath::default();
+        let (mut after, mut news) = (Aftermath::default(), News::default());
         if !batch.changes.is_empty() {
             after = batch.flush(&mut tx, &shared.bodies).await?;
             let told = batch.changes.heads.iter().chain(&batch.changes.deleted_folders).copied().collect();
-            super::nodes::tell(&mut tx, shared.node, &told).await?;
+            news = News::of(&batch.changes, &batch.heads);
+            super::nodes::tell(&mut tx, shared.node, &told, &news.mailboxes).await?;
             if let Err(error) = tx.commit().await {
                 // It may yet turn out to be stored: its files stay, for the sweep to judge.
                 after.claimed.iter().for_each(|claim| claim.keep());
@@ -264,7 +267,7 @@ impl Writer {
             Some((head.mailbox, id, state.ok()?, head.acl.clone()))
         };
         let states = states.into_iter().filter_map(open).collect();
-        Ok(Committed { states, deleted: changes.deleted_folders.into_iter().chain(gone).collect(), after })
+        Ok(Committed { states, deleted: changes.deleted_folders.into_iter().chain(gone).collect(), after, news })
     }
 
     fn settle(&self, committed: Committed) {
@@ -275,6 +278,7 @@ impl Writer {
         for folder in committed.deleted {
             self.shared.open.close(folder);
         }
+        self.shared.watches.tell(committed.news);
         for name in committed.after.orphaned {
             self.shared.bodies.remove(&name);
         }

@@ -9,6 +9,7 @@ mod fetch;
 mod list;
 mod metadata;
 mod multi_search;
+mod notify;
 mod search;
 mod sequence;
 mod sort;
@@ -18,6 +19,7 @@ pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
 pub use metadata::{EntryName, GetMetadata, MetadataOptions};
 pub use multi_search::{MultiSearch, Source};
+pub use notify::{Event, EventFilter, EventGroup, Notify};
 pub use search::{PartialRange, Search, SearchKey, SearchReturn};
 pub use sequence::{SeqNumber, SequenceSet};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
@@ -102,6 +104,8 @@ pub enum Command {
     Search(Search),
     /// ESEARCH (RFC 7377)
     MultiSearch(MultiSearch),
+    /// CANCELUPDATE (RFC 5267): the tags of the contexts
+    CancelUpdate(Vec<String>),
     /// SORT, UID SORT (RFC 5256)
     Sort(Sort),
     /// THREAD, UID THREAD (RFC 5256)
@@ -126,6 +130,8 @@ pub enum Command {
     GetMetadata(GetMetadata),
     /// SETMETADATA (RFC 5464): the folder (none: the server), entries with their values (none: to be removed)
     SetMetadata(Option<MailboxName>, Vec<(EntryName, Option<Vec<u8>>)>),
+    /// NOTIFY (RFC 5465)
+    Notify(Notify),
     /// SETQUOTA (RFC 9208): the root and its limits
     SetQuota(String, Vec<(String, u64)>),
 }
@@ -162,6 +168,7 @@ impl Command {
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Search(search) => by_uid(search.uid, "SEARCH", "UID SEARCH"),
             Self::MultiSearch(_) => "ESEARCH",
+            Self::CancelUpdate(_) => "CANCELUPDATE",
             Self::Sort(sort) => by_uid(sort.search.uid, "SORT", "UID SORT"),
             Self::Thread(thread) => by_uid(thread.uid, "THREAD", "UID THREAD"),
             Self::Fetch(fetch) => by_uid(fetch.uid, "FETCH", "UID FETCH"),
@@ -172,6 +179,7 @@ impl Command {
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(..) => "SETQUOTA",
+            Self::Notify(_) => "NOTIFY",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(..) => "SETMETADATA",
             Self::Acl(_, AclCommand::Get) => "GETACL",

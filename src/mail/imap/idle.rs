@@ -3,7 +3,8 @@
 //! The session waits on two things at once: the client and the folder. Invariant: an idle
 //! session holds no buffers and is woken by its own folder only.
 
-use super::peer::Peer;
+use super::notify::{self, Notify};
+use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
 use super::sync::{Expunges, sync};
 use super::view::Selected;
@@ -13,7 +14,12 @@ use crate::model::bounds;
 use tokio::time::Instant;
 
 /// IDLE, until the client says DONE.
-pub(super) async fn idle(peer: &mut Peer, wire: &mut Wire, mut selected: Option<&mut Selected>) -> Answer {
+pub(super) async fn idle(
+    peer: &mut Peer,
+    wire: &mut Wire,
+    mut selected: Option<&mut Selected>,
+    (account, news): (&Account, &mut Option<Box<Notify>>),
+) -> Answer {
     peer.out().extend_from_slice(b"+ idling\r\n");
     // RFC 2177 §3: one deadline for the whole IDLE; what the folder does keeps nobody alive.
     let deadline = Instant::now() + bounds::IMAP_IDLE_TIME;
@@ -21,6 +27,8 @@ pub(super) async fn idle(peer: &mut Peer, wire: &mut Wire, mut selected: Option<
         if let Some(selected) = selected.as_deref_mut() {
             sync(peer, selected, Expunges::Tell, None).await?;
         }
+        // RFC 5465 §4: in IDLE as well.
+        notify::tell(peer, account, news, selected.as_deref_mut()).await?;
         if let Some(line) = super::line::take(peer, wire)? {
             return Ok(if line.eq_ignore_ascii_case(b"DONE") {
                 Reply::ok("IDLE completed")
@@ -33,9 +41,13 @@ pub(super) async fn idle(peer: &mut Peer, wire: &mut Wire, mut selected: Option<
             return Err(Interrupt::TimedOut.into());
         }
         match selected.as_deref_mut() {
-            None => peer.conn.read_more(left).await?,
+            None => tokio::select! {
+                read = peer.conn.read_more(left) => read?,
+                () = notify::heard_in_idle(news) => {}
+            },
             Some(selected) => tokio::select! {
                 read = peer.conn.read_more(left) => read?,
+                () = notify::heard_in_idle(news) => {}
                 changed = selected.folder.changed() => {
                     // RFC 2180 §3.3: the session of a folder that is gone may be ended.
                     changed.map_err(|_| Stop::Bye("The selected folder was deleted"))?;

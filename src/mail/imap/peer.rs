@@ -4,6 +4,7 @@
 //! exists only after a login that is registered with the directory's sessions.
 
 use super::command::MailboxName;
+use super::progress::Progress;
 use super::reply::{Reply, Stop};
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
@@ -42,6 +43,8 @@ pub(super) struct Peer {
     pub(super) services: Arc<Services>,
     /// What it enabled.
     pub(super) enabled: Enabled,
+    /// How far the command that is being answered has come.
+    pub(super) progress: Progress,
 }
 
 impl Peer {

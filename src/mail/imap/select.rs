@@ -63,6 +63,8 @@ impl Selected {
             who: account.who(),
             rights_told: account.rights(info),
             saved: UidSet::new(),
+            contexts: Default::default(),
+            announced: None,
             keywords_told: 0,
         })
     }

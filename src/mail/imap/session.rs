@@ -11,7 +11,9 @@
 //! command is answered by exactly one tagged line, or the conversation ends.
 
 use super::command::{Command, Tagged};
+use super::notify::{self, Notify};
 use super::peer::{Account, Enabled, Peer};
+use super::progress::Progress;
 use super::reply::{Answer, Reply, Status, Stop};
 use super::sync::{Expunges, hold_back, sync};
 use super::view::Selected;
@@ -67,8 +69,9 @@ impl From<Interrupt> for End {
 
 /// Speaks IMAP on a connection until it is over.
 pub async fn serve(conn: Conn, services: Arc<Services>) {
-    let peer = Peer { conn, services, enabled: Enabled::default() };
-    let mut session = Session { peer, wire: Wire::new(), state: State::NotAuthenticated, errors: 0, commands: 0 };
+    let peer = Peer { conn, services, enabled: Enabled::default(), progress: Progress::new("") };
+    let mut session =
+        Session { peer, wire: Wire::new(), state: State::NotAuthenticated, news: None, errors: 0, commands: 0 };
     let end = session.run().await;
     session.end(end).await;
 }
@@ -77,6 +80,8 @@ struct Session {
     peer: Peer,
     wire: Wire,
     state: State,
+    /// What the client wants to be told without asking.
+    news: Option<Box<Notify>>,
     /// BAD answers so far.
     errors: usize,
     commands: u64,
@@ -100,7 +105,7 @@ impl Session {
             Step::More => {
                 let within = self.patience();
                 if self.wire.is_between_commands() && self.peer.conn.input().is_empty() {
-                    self.peer.conn.read_more(within).await?;
+                    self.wait(within).await?;
                 } else {
                     self.peer.conn.read_rest(within).await?;
                 }
@@ -110,6 +115,20 @@ impl Session {
             Step::Append(command) => self.append(command).await,
             Step::Bad { tag, text } => self.finish(tag.as_deref().unwrap_or("*"), Ok(Reply::bad(text))),
             Step::Close(text) => Err(End::Bye(text)),
+        }
+    }
+
+    /// Waits for the next command; who asked for news hears it meanwhile.
+    async fn wait(&mut self, within: Duration) -> Result<(), End> {
+        let (Some(account), Some(_)) = (self.state.account(), &self.news) else {
+            return Ok(self.peer.conn.read_more(within).await?);
+        };
+        let waited = notify::wait(&mut self.peer, &account, &mut self.news, self.state.selected(), within);
+        // Boxed: sessions without news need no memory for it.
+        match Box::pin(waited).await {
+            Ok(()) | Err(Stop::Reply(_)) => Ok(()),
+            Err(Stop::Bye(text)) => Err(End::Bye(text)),
+            Err(Stop::Interrupt(interrupt)) => Err(End::Interrupt(interrupt)),
         }
     }
 
@@ -124,6 +143,7 @@ impl Session {
 
     async fn command(&mut self, tag: &str, command: Command) -> Result<(), End> {
         self.note(command.name());
+        self.peer.progress = Progress::new(tag);
         match command {
             Command::Logout => {
                 // RFC 9051 §6.1.3: BYE comes before the tagged OK.
@@ -136,12 +156,20 @@ impl Session {
             Command::Unauthenticate => self.unauthenticate(tag),
             // Waits for long, so its future is part of the session's and holds nothing else.
             Command::Idle if !matches!(self.state, State::NotAuthenticated) => {
-                let answer = idle::idle(&mut self.peer, &mut self.wire, self.state.selected()).await;
+                let Some(account) = self.state.account() else { return Ok(()) };
+                let news = (&*account, &mut self.news);
+                let answer = idle::idle(&mut self.peer, &mut self.wire, self.state.selected(), news).await;
                 self.finish(tag, answer)
             }
             command => {
                 // Boxed: while the session waits for its next command, this needs no memory.
-                let answer = Box::pin(self.answer(tag, command)).await;
+                let mut answer = Box::pin(self.answer(tag, command)).await;
+                if let (Ok(_), Some(_), Some(account)) = (&answer, &self.news, self.state.account()) {
+                    let told = notify::tell(&mut self.peer, &account, &mut self.news, self.state.selected());
+                    if let Err(interrupt) = Box::pin(told).await {
+                        answer = Err(interrupt.into());
+                    }
+                }
                 self.finish(tag, answer)
             }
         }
@@ -243,6 +271,7 @@ impl Session {
             return self.finish(tag, Ok(Reply::bad("Nobody is signed in")));
         }
         self.state = State::NotAuthenticated;
+        self.news = None;
         self.wire = Wire::new();
         self.peer.enabled = Enabled::default();
         self.peer.conn.sign_out();
@@ -296,7 +325,8 @@ impl Session {
                     return Ok(refusal);
                 }
                 self.unselect(account);
-                let (selected, reply) = select::select(&mut self.peer, account, &command).await?;
+                let (mut selected, reply) = select::select(&mut self.peer, account, &command).await?;
+                selected.announced = self.news.as_ref().and_then(|news| news.items());
                 self.state = State::Selected(account.clone(), selected);
                 return Ok(reply);
             }
@@ -316,6 +346,11 @@ impl Session {
             Command::SetQuota(..) => quota::set(),
             Command::MultiSearch(command) => {
                 search::multi_search(peer, account, self.state.selected(), tag, &command).await?
+            }
+            Command::Notify(command) => {
+                let (news, reply) = notify::notify(peer, account, command, self.state.selected()).await?;
+                self.news = news;
+                reply
             }
             Command::GetMetadata(command) => metadata::get(peer, account, &command).await?,
             Command::SetMetadata(name, entries) => metadata::set(peer, account, name.as_ref(), entries).await?,
@@ -362,6 +397,7 @@ impl Session {
             Command::Store(command) => store::store(peer, account, selected, &command).await,
             Command::Search(command) => search::search(peer, selected, tag, &command).await,
             Command::Sort(command) => search::sort(peer, selected, tag, &command).await,
+            Command::CancelUpdate(tags) => Ok(selected.contexts.cancel(&tags)),
             Command::Thread(command) => search::thread(peer, selected, &command).await,
             Command::Copy(command) => copy_move::copy(peer, account, selected, &command).await,
             Command::Move(command) => copy_move::move_messages(peer, account, selected, &command).await,

@@ -4,12 +4,13 @@
 //! it, the client's count of messages is the view's.
 
 use super::encode;
+use super::fetch;
 use super::peer::{Enabled, Peer};
 use super::reply::{Reply, Status};
 use super::view::{Selected, View};
 use crate::mail::conn::Interrupt;
 use crate::model::{Flags, Rights, UidSet};
-use crate::store::{FlagMode, FolderState, Row};
+use crate::store::{FlagMode, FolderState, Row, StateDiff};
 
 /// Whether EXPUNGE may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +58,14 @@ pub(super) async fn sync(
     }
     let diff = newest.diff(&view.seen);
     let gone = merged(&view.ghosts, &diff.expunged);
+    let mut contexts = std::mem::take(&mut selected.contexts);
     let older = std::mem::replace(view, View::new(newest));
     match expunges {
-        Expunges::Tell => tell_expunged(peer, &older, &gone).await?,
+        Expunges::Tell => {
+            // RFC 5267 §4.3.4: while their numbers hold.
+            contexts.expunged(peer, &older, &gone);
+            tell_expunged(peer, &older, &gone).await?;
+        }
         Expunges::Hold if gone.is_empty() => {}
         Expunges::Hold => (view.ghosts, view.whole) = (gone, older.whole),
     }
@@ -67,11 +73,30 @@ pub(super) async fn sync(
         exists(peer, &selected.view);
     }
     tell_keywords(peer, selected);
+    if diff.added > 0
+        && let Some(items) = selected.announced.clone()
+    {
+        // RFC 5465 §5.2: right behind EXISTS.
+        fetch::announce(peer, &selected.view, &items, diff.added).await?;
+    }
     for row in diff.changed.iter().filter(|row| !own.is_some_and(|own| own.explains(&older.seen, row))) {
         tell_flags(peer, &selected.view, row);
         peer.conn.flush_if_full().await?;
     }
+    if !contexts.is_empty() {
+        // Boxed: rare, and large.
+        Box::pin(contexts.changed(peer, selected, &touched(selected, &diff))).await?;
+        selected.contexts = contexts;
+    }
     Ok(())
+}
+
+/// The messages that are new or have other flags.
+fn touched(selected: &Selected, diff: &StateDiff) -> UidSet {
+    let seen = &selected.view.seen;
+    let new = seen.rows_from(seen.len().saturating_sub(diff.added));
+    let touched: std::collections::BTreeSet<u32> = diff.changed.iter().copied().chain(new).map(|row| row.uid).collect();
+    touched.into_iter().collect()
 }
 
 /// The end of a command while expunges are held back: a client that lost its connection now would

@@ -4,8 +4,9 @@
 //! `ghosts`: messages that are gone from `seen` but whose EXPUNGE could not be sent yet.
 //! Invariants: every row of `seen` has been announced; ghosts rise and are not in `seen`.
 
-use super::command::{SeqNumber, SequenceSet};
+use super::command::{FetchItem, SeqNumber, SequenceSet};
 use super::reply::{Reply, Stop};
+use super::search::Contexts;
 use super::vanished::{intersection, up_to};
 use crate::model::{FolderName, Rights, UidSet, Who};
 use crate::store::{Folder, FolderState, Row};
@@ -41,6 +42,10 @@ pub(super) struct Selected {
     pub(super) rights_told: Rights,
     /// The result of the last SEARCH RETURN (SAVE) (RFC 9051 §6.4.4.1).
     pub(super) saved: UidSet,
+    /// Results that are kept up to date.
+    pub(super) contexts: Contexts,
+    /// What is told of each new message without a FETCH (RFC 5465 §5.2).
+    pub(super) announced: Option<Arc<[FetchItem]>>,
     /// How many of the folder's keywords FLAGS has named.
     pub(super) keywords_told: usize,
 }

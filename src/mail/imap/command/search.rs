@@ -32,6 +32,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE
     pub save: bool,
+    /// UPDATE (RFC 5267 §4.3); CONTEXT, a hint, makes no difference
+    pub update: bool,
     /// PARTIAL (RFC 9394, RFC 5267 §4.4)
     pub partial: Option<PartialRange>,
 }

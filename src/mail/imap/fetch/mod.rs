@@ -14,7 +14,8 @@ use super::reply::{Answer, Reply, Stop};
 use super::summaries;
 use super::sync::{Expunges, Own, sync};
 use super::vanished::vanished;
-use super::view::{Numbered, Selected};
+use super::view::{Numbered, Selected, View};
+use crate::mail::conn::Interrupt;
 use crate::mime::SummaryView;
 use crate::model::{Flags, Rights, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
@@ -127,6 +128,38 @@ pub(super) async fn fetch(peer: &mut Peer, account: &Account, selected: &mut Sel
     let expunges = if command.uid { Expunges::Tell } else { Expunges::Hold };
     sync(peer, selected, expunges, None).await?;
     Ok(outcome.reply())
+}
+
+/// Tells the newest messages without having been asked just now; `\Seen` stays as it is (RFC 5465 §5.2).
+pub(super) async fn announce(peer: &mut Peer, view: &View, items: &[FetchItem], newest: u32) -> Result<(), Interrupt> {
+    let mut items = items.to_vec();
+    if !items.contains(&FetchItem::Uid) && !peer.enabled.uid_only {
+        items.insert(0, FetchItem::Uid);
+    }
+    let request = Request {
+        depth: Depth::of(&items),
+        items,
+        keywords: view.seen.keywords.clone(),
+        seen: UidSet::new(),
+        condstore: peer.enabled.condstore,
+        uid_only: peer.enabled.uid_only,
+    };
+    let first = view.seen.len().saturating_sub(newest);
+    let Some(first) = view.seen.row(first).map(|row| row.uid) else { return Ok(()) };
+    let mut walk = view.walk(&UidSet::from_ranges([(first, u32::MAX)]));
+    loop {
+        let batch = walk.next(bounds::READ_BATCH, |_| true);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        // Boxed: a session that waits for news holds no memory for telling it.
+        match Box::pin(answer(peer, &request, &batch, &mut Outcome::default())).await {
+            Err(Stop::Interrupt(interrupt)) => return Err(interrupt),
+            // What cannot be read is told to who asks for it.
+            Ok(()) | Err(Stop::Reply(_) | Stop::Bye(_)) => {}
+        }
+        peer.conn.flush_if_full().await?;
+    }
 }
 
 /// The messages in a window of those that the command means (RFC 9394 §3.2).

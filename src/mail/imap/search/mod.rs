@@ -6,6 +6,7 @@
 
 mod answer;
 mod columns;
+mod contexts;
 mod multi;
 mod plan;
 mod sort;
@@ -17,7 +18,7 @@ use super::peer::Peer;
 use super::reply::{Answer, Reply, Stop};
 use super::summaries;
 use super::sync::{Expunges, sync};
-use super::vanished::up_to;
+use super::vanished::{intersection, up_to};
 use super::view::{Numbered, Selected};
 use crate::mime::SummaryView;
 use crate::model::{UidSet, bounds};
@@ -25,7 +26,8 @@ use crate::store::StoreError;
 use bytes::Bytes;
 pub use columns::ColumnCache;
 use columns::{Group, blocking};
-pub(super) use multi::multi_search;
+pub(super) use contexts::Contexts;
+pub(super) use multi::{Meant, multi_search};
 use plan::Plan;
 use std::sync::Arc;
 use text::Text;
@@ -58,6 +60,9 @@ async fn answer(peer: &mut Peer, selected: &mut Selected, tag: &str, command: &S
         returning => {
             let returning = returning.unwrap_or(SearchReturn { all: true, ..SearchReturn::default() });
             returned(peer, selected, tag, command.uid, returning, &found);
+            if returning.update {
+                selected.contexts.begin(peer, tag, command, None, &found);
+            }
         }
     }
     end(peer, selected, command.uid).await?;
@@ -78,7 +83,13 @@ pub(super) async fn sort(peer: &mut Peer, selected: &mut Selected, tag: &str, co
     match returning {
         // RFC 7162 §3.1.6.
         None => answer::untagged(peer, "SORT", *uid, &found).await?,
-        Some(returning) => returned(peer, selected, tag, *uid, *returning, &found),
+        Some(returning) => {
+            returned(peer, selected, tag, *uid, *returning, &found);
+            if returning.update {
+                let by = Some(command.criteria.as_slice());
+                selected.contexts.begin(peer, tag, &command.search, by, &found);
+            }
+        }
     }
     end(peer, selected, *uid).await?;
     Ok(Reply::ok("SORT completed"))
@@ -109,7 +120,7 @@ async fn found(peer: &mut Peer, selected: &Selected, charset: Option<&str>, key:
     // RFC 7162 §3.1: a search by MODSEQ is a CONDSTORE-enabling use.
     peer.enabled.condstore |= with_modseq;
     let plan = Arc::new(Plan::new(key, selected, peer.services.clock.now()));
-    Ok(Found { hits: find(peer, selected, &plan).await?, with_modseq })
+    Ok(Found { hits: find(peer, selected, &plan, None).await?, with_modseq })
 }
 
 /// Saves and tells what RETURN asks for.
@@ -140,23 +151,33 @@ impl Hit {
     }
 }
 
-/// The messages that satisfy a plan, in order.
-async fn find(peer: &mut Peer, selected: &Selected, plan: &Arc<Plan>) -> Result<Vec<Hit>, Stop> {
+/// The messages, perhaps only of some, that satisfy a plan, in order.
+async fn find(
+    peer: &mut Peer,
+    selected: &Selected,
+    plan: &Arc<Plan>,
+    within: Option<&UidSet>,
+) -> Result<Vec<Hit>, Stop> {
     let mut found = Vec::new();
     let columns = columns::known(peer, selected);
     let everything = up_to(selected.view.last_uid().unwrap_or(0));
-    let mut walk = selected.view.walk(plan.scope().unwrap_or(&everything));
+    let scope = plan.scope().unwrap_or(&everything);
+    let mut walk = match within {
+        Some(within) => selected.view.walk(&intersection(scope, within)),
+        None => selected.view.walk(scope),
+    };
+    peer.work_ahead(selected.view.len() as usize);
     loop {
         let batch = walk.next(bounds::SEARCH_BATCH, |row| plan.holds(row, None) != Some(false));
         if batch.is_empty() {
             return Ok(found);
         }
         let (mut hits, open) = parted(&batch, |message| plan.holds(&message.row, None));
+        let looked_at = open.len();
         settle(peer, selected, &columns, plan, (open, &mut hits)).await?;
         hits.sort_unstable_by_key(|hit| hit.number);
         found.append(&mut hits);
-        // A search of a large folder must not outlive the switch that ends the session.
-        peer.conn.flush().await?;
+        peer.work_done(batch.len() - looked_at).await?;
     }
 }
 
@@ -179,12 +200,13 @@ fn hit(message: &Numbered) -> Hit {
 
 /// Looks at the messages that their rows leave open.
 async fn settle(
-    peer: &Peer,
+    peer: &mut Peer,
     selected: &Selected,
     columns: &columns::Shared,
     plan: &Arc<Plan>,
     (mut open, hits): (Vec<Numbered>, &mut Vec<Hit>),
 ) -> Result<(), Stop> {
+    let asked_of = open.len();
     if !open.is_empty() && plan.columns_help() {
         let rows: Vec<_> = open.iter().map(|message| message.row).collect();
         columns::fill(peer, selected, columns, &rows, &[Group::Words]).await?;
@@ -201,8 +223,10 @@ async fn settle(
         hits.append(&mut found);
         open = left;
     }
+    peer.work_done(asked_of - open.len()).await?;
     for batch in open.chunks(bounds::READ_BATCH) {
         settle_by_text(peer, plan, batch, hits).await?;
+        peer.work_done(batch.len()).await?;
     }
     Ok(())
 }

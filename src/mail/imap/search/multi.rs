@@ -57,6 +57,10 @@ fn refusal(peer: &Peer, selected: Option<&Selected>, command: &MultiSearch) -> O
         // A number means a message of the selected folder, and of no other.
         return Some(Reply::bad("Numbers are of the selected folder alone"));
     }
+    if command.search.returning.is_some_and(|returning| returning.update) {
+        // RFC 5267 §4.3 knows contexts of the selected folder alone.
+        return Some(Reply::bad("UPDATE is for SEARCH and SORT"));
+    }
     let saves = command.search.returning.is_some_and(|returning| returning.save);
     // RFC 7377 §2.2: a result is saved for the selected folder only.
     (saves && !only_selected).then(|| Reply::bad("SAVE is for the selected folder alone"))
@@ -80,7 +84,7 @@ async fn folders(
 }
 
 /// A source made ready: names parsed, the selected folder known.
-enum Meant {
+pub(in crate::mail::imap) enum Meant {
     Folder(Option<FolderId>),
     Inbox,
     All,
@@ -93,7 +97,7 @@ enum Meant {
 }
 
 impl Meant {
-    fn new(source: &Source, selected: Option<&Selected>, utf8: bool) -> Self {
+    pub(in crate::mail::imap) fn new(source: &Source, selected: Option<&Selected>, utf8: bool) -> Self {
         let named = |names: &[MailboxName], depth| {
             let names = names.iter().filter_map(|name| name.folder(utf8)).collect();
             Self::Names { names, depth }
@@ -110,14 +114,22 @@ impl Meant {
         }
     }
 
-    fn takes(&self, folder: &FolderInfo) -> bool {
+    pub(in crate::mail::imap) fn takes(&self, folder: &FolderInfo) -> bool {
         match self {
             Self::Folder(id) => *id == Some(folder.id),
-            Self::Inbox => folder.name.is_inbox(),
+            _ => self.takes_name(&folder.name, folder.subscribed),
+        }
+    }
+
+    /// The same for a name that may have no folder.
+    pub(in crate::mail::imap) fn takes_name(&self, name: &FolderName, subscribed: bool) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            Self::Inbox => name.is_inbox(),
             Self::All => true,
-            Self::Subscribed => folder.subscribed,
+            Self::Subscribed => subscribed,
             Self::Names { names, depth } => {
-                let up = std::iter::successors(Some(folder.name.clone()), FolderName::parent);
+                let up = std::iter::successors(Some(name.clone()), FolderName::parent);
                 up.take(depth.saturating_add(1)).any(|name| names.contains(&name))
             }
         }

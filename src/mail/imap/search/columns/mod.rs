@@ -143,12 +143,12 @@ pub(super) async fn of_hits(
     groups: &[Group],
 ) -> Result<(Shared, Vec<Row>), Stop> {
     let rows = rows_of(&selected.view.seen, hits);
-    // A sort of a large folder must not outlive the switch that ends the session.
-    peer.conn.flush().await?;
+    peer.work_ahead(rows.len());
+    peer.work_done(0).await?;
     let columns = known(peer, selected);
     for batch in rows.chunks(bounds::SEARCH_BATCH).take_while(|_| !groups.is_empty()) {
         fill(peer, selected, &columns, batch, groups).await?;
-        peer.conn.flush().await?;
+        peer.work_done(batch.len()).await?;
     }
     Ok((columns, rows))
 }

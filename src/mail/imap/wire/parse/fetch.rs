@@ -78,7 +78,7 @@ fn modifiers(c: &mut Cursor<'_>, fetch: &mut Fetch) -> Result<()> {
     Ok(())
 }
 
-fn item(c: &mut Cursor<'_>) -> Result<FetchItem> {
+pub(super) fn item(c: &mut Cursor<'_>) -> Result<FetchItem> {
     let name = c.word()?;
     let section_follows = c.peek() == Some(b'[');
     Ok(match name.as_str() {

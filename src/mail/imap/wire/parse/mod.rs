@@ -9,6 +9,7 @@ mod fetch;
 mod list;
 mod metadata;
 mod multi_search;
+mod notify;
 mod search;
 mod tokens;
 
@@ -108,6 +109,8 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
         "GETQUOTA" => Command::GetQuota(c.text()?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(c.mailbox()?),
         "SETQUOTA" => set_quota(c)?,
+        "NOTIFY" => notify::notify(c)?,
+        "CANCELUPDATE" => cancel_update(c)?,
         name => match acl::command(name, c)? {
             Some(command) => command,
             None => match metadata::command(name, c)? {
@@ -265,6 +268,15 @@ fn transfer(c: &mut Cursor<'_>, uid: bool) -> Result<Transfer> {
     let set = c.sequence_set()?;
     c.space()?;
     Ok(Transfer { uid, set, mailbox: c.mailbox()? })
+}
+
+/// CANCELUPDATE (RFC 5267 §5): quoted tags.
+fn cancel_update(c: &mut Cursor<'_>) -> Result<Command> {
+    let mut tags = vec![c.text()?];
+    while c.take(b' ') && c.peek().is_some() {
+        tags.push(c.text()?);
+    }
+    Ok(Command::CancelUpdate(tags))
 }
 
 /// SETQUOTA (RFC 9208 §4.1.3).

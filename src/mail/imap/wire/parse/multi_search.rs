@@ -21,8 +21,15 @@ pub(super) fn multi_search(c: &mut Cursor<'_>) -> Result<MultiSearch> {
 }
 
 fn source(c: &mut Cursor<'_>) -> Result<Source> {
-    Ok(match c.word()?.as_str() {
-        "SELECTED" => Source::Selected,
+    match c.word()?.as_str() {
+        "SELECTED" => Ok(Source::Selected),
+        name => source_named(name, c),
+    }
+}
+
+/// Any other than the selected one.
+pub(super) fn source_named(name: &str, c: &mut Cursor<'_>) -> Result<Source> {
+    Ok(match name {
         "INBOXES" => Source::Inboxes,
         "PERSONAL" => Source::Personal,
         "SUBSCRIBED" => Source::Subscribed,
@@ -30,7 +37,7 @@ fn source(c: &mut Cursor<'_>) -> Result<Source> {
         "SUBTREE-ONE" => Source::SubtreeOne(mailboxes(c)?),
         "MAILBOXES" => Source::Mailboxes(mailboxes(c)?),
         // RFC 7377 §2.2: "selected-delayed" has no meaning here.
-        _ => return Err("Unknown source of a search"),
+        _ => return Err("Unknown name for folders"),
     })
 }
 

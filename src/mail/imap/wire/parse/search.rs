@@ -99,6 +99,9 @@ fn return_options(c: &mut Cursor<'_>) -> Result<SearchReturn> {
             "ALL" => returning.all = true,
             "COUNT" => returning.count = true,
             "SAVE" => returning.save = true,
+            // RFC 5267 §4.2: a hint that more will be asked; results are quick to make again.
+            "CONTEXT" => {}
+            "UPDATE" => returning.update = true,
             "PARTIAL" => {
                 c.space()?;
                 returning.partial = Some(partial_range(c)?);
