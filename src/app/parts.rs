@@ -31,6 +31,8 @@ pub(super) struct Parts {
     pub first_password: Option<String>,
     api: ApiState,
     tls: Arc<ServerConfig>,
+    /// What binds a login to the certificate.
+    end_point: EndPoint,
     db: Db,
     background: TaskTracker,
     stop: CancellationToken,
@@ -41,11 +43,12 @@ impl Parts {
     pub async fn start(settings: &Settings, folder: &DataFolder, shutdown: &CancellationToken) -> anyhow::Result<Self> {
         install_crypto();
         let clock = Clock::system();
-        let tls = certificate(settings, folder)?;
+        let (tls, end_point) = certificate(settings, folder)?;
         let (db, store) = databases(settings, folder, &clock).await?;
         store.keep_free(settings.min_free);
         let seal = Seal::open(folder.path())?;
-        let (passwords, throttle, committed) = (Passwords::new(), Throttle::default(), Arc::new(Notify::new()));
+        let (passwords, throttle, committed) =
+            (Passwords::new().sealed_by(seal.clone()), Throttle::default(), Arc::new(Notify::new()));
 
         let control = Control::new(db.clone(), clock.clone(), passwords.clone(), committed.clone());
         let operator = settings.operator_password.as_ref().map(|secret| secret.0.as_str());
@@ -88,13 +91,14 @@ impl Parts {
             draining: shutdown.clone(),
         };
         background.spawn(api::run_jobs(api.clone(), stop.clone()));
-        Ok(Self { services: Arc::new(services), first_password, api, tls, db, background, stop })
+        Ok(Self { services: Arc::new(services), first_password, api, tls, end_point, db, background, stop })
     }
 
     /// What holds for every mail connection.
     pub fn conn_settings(&self, settings: &Settings, shutdown: &CancellationToken) -> ConnSettings {
         ConnSettings {
             tls: Some(self.tls.clone()),
+            end_point: self.end_point.clone(),
             loopback_login: settings.loopback_login,
             shutdown: shutdown.clone(),
         }
@@ -122,12 +126,16 @@ pub(super) fn install_crypto() {
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
 }
 
-fn certificate(settings: &Settings, folder: &DataFolder) -> anyhow::Result<Arc<ServerConfig>> {
+/// What binds a login to a certificate (RFC 5929 §4), where it has one.
+type EndPoint = Option<Arc<[u8]>>;
+
+/// What TLS is served with, and what a login can be bound to.
+fn certificate(settings: &Settings, folder: &DataFolder) -> anyhow::Result<(Arc<ServerConfig>, EndPoint)> {
     let identity = match &settings.tls {
         Some(identity) => identity.clone(),
         None => TlsIdentity::self_signed(&folder.path().join("tls"), &settings.host)?,
     };
-    Ok(identity.server_config()?)
+    Ok((identity.server_config()?, identity.end_point()?))
 }
 
 async fn databases(settings: &Settings, folder: &DataFolder, clock: &Clock) -> anyhow::Result<(Db, Store)> {

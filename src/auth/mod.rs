@@ -4,6 +4,7 @@
 
 mod memory;
 pub mod passwords;
+pub mod scram;
 pub mod seal;
 pub mod throttle;
 pub mod tokens;

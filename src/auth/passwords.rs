@@ -1,8 +1,11 @@
 //! Password hashes: making argon2id, verifying it and what other systems made, on a bounded lane.
 //!
+//! Beside a hash stand the keys of SCRAM, sealed, so that both are of one password always.
 //! It never sees whose password it is. Invariant: at most [`bounds::HASHES_PER_CORE`] hashes a
 //! core run at once, at most [`bounds::HASH_QUEUE`] wait; what comes beyond is [`Busy`].
 
+use super::scram::{Keys, Salting};
+use super::seal::Seal;
 use crate::model::bounds;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -46,6 +49,8 @@ pub struct Passwords {
     lane: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     dummy: Arc<str>,
+    /// Without it no keys for SCRAM are made.
+    seal: Option<Seal>,
 }
 
 impl Default for Passwords {
@@ -62,16 +67,50 @@ impl Passwords {
             lane: Arc::new(Semaphore::new(cores * bounds::HASHES_PER_CORE)),
             waiting: Arc::default(),
             dummy: hash_now(b"nobody's password").into(),
+            seal: None,
         }
     }
 
-    /// The argon2id hash of a password.
+    /// The same, making keys for SCRAM as well.
+    #[must_use]
+    pub fn sealed_by(self, seal: Seal) -> Self {
+        Self { seal: Some(seal), ..self }
+    }
+
+    /// Whether passwords can be proven by SCRAM.
+    pub fn offer_scram(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// The SCRAM keys beside a stored hash.
+    pub fn scram(&self, stored: Option<&str>) -> Option<Keys> {
+        Keys::of(stored?, self.seal.as_ref()?)
+    }
+
+    /// How the password of a name is salted; of one without keys, always the same.
+    pub fn salting(&self, stored: Option<&str>, name: &str) -> Option<Salting> {
+        let nobody = Salting::of_nobody(name, self.seal.as_ref()?);
+        Some(self.scram(stored).map_or(nobody, |keys| keys.salting()))
+    }
+
+    /// Whether what is stored is to be made anew once the password is known: it is of another scheme or cost than
+    /// ours, or lacks keys.
+    pub fn is_outdated(&self, stored: &str) -> bool {
+        is_imported(stored) || (self.seal.is_some() && !Keys::are_beside(stored))
+    }
+
+    /// The argon2id hash of a password, and its keys for SCRAM.
     ///
     /// # Errors
     /// The lane is full.
     pub async fn hash(&self, password: &str) -> Result<String, Busy> {
         let password = zeroize::Zeroizing::new(password.to_owned());
-        self.run(move || hash_now(password.as_bytes())).await
+        let seal = self.seal.clone();
+        self.run(move || match seal {
+            None => hash_now(password.as_bytes()),
+            Some(seal) => format!("{} {}", hash_now(password.as_bytes()), Keys::make(&password, &seal)),
+        })
+        .await
     }
 
     /// Whether a password is the one of a hash; without a hash (an unknown name) it
@@ -127,7 +166,8 @@ fn hash_now(password: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-fn verify_now(hash: &str, password: &[u8]) -> bool {
+fn verify_now(stored: &str, password: &[u8]) -> bool {
+    let hash = stored.split(' ').next().unwrap_or_default();
     match Scheme::of(hash) {
         Some((Scheme::Argon2, phc)) => {
             PasswordHash::new(phc).is_ok_and(|parsed| Argon2::default().verify_password(password, &parsed).is_ok())
@@ -185,6 +225,10 @@ pub fn import(hash: &str) -> Result<String, InvalidHash> {
         _ => return Err(InvalidHash::Scheme),
     };
     let (scheme, bare) = Scheme::of(hash).filter(|(scheme, _)| *scheme == expected).ok_or(InvalidHash::Syntax)?;
+    if bare.contains(' ') {
+        // A space parts the hash from what we keep beside it.
+        return Err(InvalidHash::Syntax);
+    }
     check_cost(scheme, bare)?;
     Ok(bare.to_owned())
 }
@@ -230,6 +274,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn keys_for_scram_stand_beside_hashes_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let passwords = Passwords::new().sealed_by(Seal::open(folder.path()).unwrap());
+        let stored = passwords.hash("correct horse").await.unwrap();
+        assert!(!is_imported(&stored) && !passwords.is_outdated(&stored) && passwords.scram(Some(&stored)).is_some());
+        assert_eq!(passwords.verify(Some(&stored), b"correct horse").await, Ok(true));
+        assert_eq!(passwords.verify(Some(&stored), b"wrong horse").await, Ok(false));
+        let old = stored.split(' ').next().unwrap();
+        assert!(
+            passwords.is_outdated(old) && !Passwords::new().is_outdated(old) && passwords.scram(Some(old)).is_none()
+        );
+        assert_ne!(passwords.salting(Some(&stored), "a@b"), passwords.salting(Some(old), "a@b"));
+        assert_eq!(passwords.salting(None, "a@b"), passwords.salting(Some(old), "a@b"));
+        // No client can prepare it, so there are no keys, and nobody tries again at each login.
+        let odd = passwords.hash("bell\u{7}bell").await.unwrap();
+        assert!(!passwords.is_outdated(&odd) && passwords.scram(Some(&odd)).is_none());
+        assert_eq!(passwords.verify(Some(&odd), b"bell\x07bell").await, Ok(true));
+    }
+
+    #[tokio::test]
     async fn hashes_of_other_systems_verify() {
         let passwords = Passwords::new();
         // Made by `openssl passwd -6` and `-5`.
@@ -252,6 +316,8 @@ mod tests {
         assert_eq!(import("plain"), Err(InvalidHash::Scheme));
         assert_eq!(import("{PLAIN}secret"), Err(InvalidHash::Scheme));
         assert_eq!(import("{BLF-CRYPT}$6$a$b"), Err(InvalidHash::Syntax));
+        let keys = "{SHA256-CRYPT}$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA scram-sha-256:1:x:y";
+        assert_eq!(import(keys), Err(InvalidHash::Syntax));
         assert_eq!(
             import("{BLF-CRYPT}$2b$31$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"),
             Err(InvalidHash::Cost)

@@ -3,7 +3,7 @@
 //! Invariant: unknown, wrong and disabled get the same error after the same time, and count the same.
 
 use super::{Access, Admitted, Directory, Inner, MailboxConfig};
-use crate::auth::passwords::is_imported;
+use crate::auth::scram::{Proof, Salting};
 use crate::auth::{Memory, Passwords, Throttle};
 use crate::db::logins::LoginRow;
 use crate::db::{app_passwords, logins, mailboxes};
@@ -44,6 +44,15 @@ struct Outcome {
     known: bool,
     /// The app password that it is, if it is one.
     app: Option<AppPasswordId>,
+}
+
+/// What a login shows that it knows the password.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    /// The password.
+    Password(&'a [u8]),
+    /// SCRAM's proof of it.
+    Proof(&'a Proof),
 }
 
 /// A login to note: whose, by what, when and from where.
@@ -98,7 +107,55 @@ impl Login {
         name: &str,
         password: &[u8],
     ) -> Result<Admitted, LoginError> {
-        let outcome = self.check(protocol, peer, tls, name, password).await;
+        self.counted(protocol, peer, tls, name, Given::Password(password)).await
+    }
+
+    /// Whether passwords can be proven by SCRAM.
+    pub fn offers_scram(&self) -> bool {
+        self.passwords.offer_scram()
+    }
+
+    /// How the password of a name is salted; a name that nobody has is answered alike, after the same time.
+    ///
+    /// # Errors
+    /// [`LoginError::Unavailable`]; [`LoginError::Refused`] where SCRAM is not offered.
+    pub async fn salting(&self, name: &str) -> Result<Salting, LoginError> {
+        let until = tokio::time::Instant::now() + bounds::SCRAM_CHALLENGE_TIME;
+        let address = name.parse::<EmailAddress>().ok();
+        let mailbox = self.find(address.as_ref()).await?;
+        let subject = address.as_ref().map_or(name, |address| address.key());
+        let stored = mailbox.as_ref().and_then(|mailbox| mailbox.password_hash.as_deref());
+        let salting = self.passwords.salting(stored, subject).ok_or(LoginError::Refused);
+        tokio::time::sleep_until(until).await;
+        salting
+    }
+
+    /// Verifies a proof by SCRAM like [`Login::password`]; also answers what proves to the client who we are.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; the reason of a refusal is in the log alone.
+    pub async fn scram(
+        &self,
+        protocol: Protocol,
+        peer: IpAddr,
+        tls: bool,
+        name: &str,
+        proof: &Proof,
+    ) -> Result<(Admitted, String), LoginError> {
+        let admitted = self.counted(protocol, peer, tls, name, Given::Proof(proof)).await?;
+        let keys = self.passwords.scram(admitted.mailbox.password_hash.as_deref()).ok_or(LoginError::Unavailable)?;
+        Ok((admitted, proof.answer(&keys)))
+    }
+
+    async fn counted(
+        &self,
+        protocol: Protocol,
+        peer: IpAddr,
+        tls: bool,
+        name: &str,
+        given: Given<'_>,
+    ) -> Result<Admitted, LoginError> {
+        let outcome = self.check(protocol, peer, tls, name, given).await;
         let word = match &outcome {
             Ok(_) => "ok",
             Err(LoginError::Refused) => "refused",
@@ -115,10 +172,10 @@ impl Login {
         peer: IpAddr,
         tls: bool,
         name: &str,
-        password: &[u8],
+        given: Given<'_>,
     ) -> Result<Admitted, LoginError> {
         let began = tokio::time::Instant::now();
-        let outcome = self.judge(protocol, peer, tls, name, password).await;
+        let outcome = self.judge(protocol, peer, tls, name, given).await;
         if matches!(outcome, Err(LoginError::Refused)) {
             tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
         }
@@ -131,7 +188,7 @@ impl Login {
         peer: IpAddr,
         tls: bool,
         name: &str,
-        password: &[u8],
+        given: Given<'_>,
     ) -> Result<Admitted, LoginError> {
         let now = self.directory.inner().clock.now_ms();
         let address = name.parse::<EmailAddress>().ok();
@@ -141,7 +198,7 @@ impl Login {
             return Err(LoginError::Throttled);
         };
         let checked = match self.find(address.as_ref()).await {
-            Ok(mailbox) => self.verify(subject, mailbox.as_deref(), password).await.map(|outcome| (mailbox, outcome)),
+            Ok(mailbox) => self.verify(subject, mailbox.as_deref(), given).await.map(|outcome| (mailbox, outcome)),
             Err(error) => Err(error),
         };
         let (mailbox, Outcome { right, known, app }) = match checked {
@@ -186,8 +243,16 @@ impl Login {
         &self,
         subject: &str,
         mailbox: Option<&MailboxConfig>,
-        password: &[u8],
+        given: Given<'_>,
     ) -> Result<Outcome, LoginError> {
+        let password = match given {
+            Given::Password(password) => password,
+            Given::Proof(proof) => {
+                // Of the password alone: app passwords have no keys. No nonce comes twice, so nothing is remembered.
+                let keys = self.passwords.scram(mailbox.and_then(|mailbox| mailbox.password_hash.as_deref()));
+                return Ok(Outcome { right: proof.is_right(keys.as_ref()), known: false, app: None });
+            }
+        };
         let epoch = mailbox.map_or(0, |mailbox| mailbox.password_epoch);
         // Far cheaper than the other, so it comes first.
         if let Some(app) = mailbox.and_then(|mailbox| mailbox.app_password_of(password)) {
@@ -209,10 +274,10 @@ impl Login {
         Ok(Outcome { right, known: false, app: None })
     }
 
-    /// Replaces an imported hash by one of ours, behind the login's back.
+    /// Replaces an imported hash, or one without keys for SCRAM, by one of ours, behind the login's back.
     fn strengthen(&self, mailbox: &MailboxConfig, password: &[u8]) {
-        let imported = mailbox.password_hash.as_deref().is_some_and(is_imported);
-        let Some(password) = std::str::from_utf8(password).ok().filter(|_| imported).map(str::to_owned) else { return };
+        let outdated = mailbox.password_hash.as_deref().is_some_and(|stored| self.passwords.is_outdated(stored));
+        let Some(password) = std::str::from_utf8(password).ok().filter(|_| outdated).map(str::to_owned) else { return };
         let (login, mailbox) = (self.clone(), mailbox.clone());
         tokio::spawn(async move {
             let Ok(hash) = login.passwords.hash(&password).await else { return };

@@ -48,6 +48,8 @@ pub struct Traffic {
 pub struct ConnSettings {
     /// The certificate for STARTTLS.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The hash of that certificate that a login can be bound to (RFC 5929 §4).
+    pub end_point: Option<Arc<[u8]>>,
     /// Whether a login may come without TLS from loopback.
     pub loopback_login: bool,
     /// Cancelled when the server drains.
@@ -89,7 +91,8 @@ impl Conn {
 
     /// A connection in memory, from loopback, login allowed; for tests of sessions.
     pub fn in_memory(stream: tokio::io::DuplexStream) -> Self {
-        let settings = ConnSettings { tls: None, loopback_login: true, shutdown: CancellationToken::new() };
+        let settings =
+            ConnSettings { tls: None, end_point: None, loopback_login: true, shutdown: CancellationToken::new() };
         Self::new(Stream::Memory(stream), SocketAddr::from(([127, 0, 0, 1], 1)), settings, None)
     }
 
@@ -106,6 +109,21 @@ impl Conn {
     /// TLS version and cipher for `Received` and logs, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
     pub fn tls_cipher(&self) -> Option<String> {
         self.stream.as_ref().and_then(Stream::tls_cipher)
+    }
+
+    /// What binds a login to this connection, by the name of the binding; none where it cannot be had.
+    pub fn channel_binding(&self, name: &str) -> Option<Vec<u8>> {
+        let stream = self.stream.as_ref().filter(|stream| stream.is_tls())?;
+        match name {
+            "tls-exporter" => stream.tls_exporter(),
+            "tls-server-end-point" => self.settings.end_point.as_ref().map(|hash| hash.to_vec()),
+            _ => None,
+        }
+    }
+
+    /// Whether a login can be bound to this connection.
+    pub fn can_bind(&self) -> bool {
+        self.is_tls() && (self.settings.end_point.is_some() || self.channel_binding("tls-exporter").is_some())
     }
 
     /// Whether STARTTLS may be offered now: not yet TLS, and a certificate is there.

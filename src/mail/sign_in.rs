@@ -5,8 +5,9 @@
 
 use super::Services;
 use super::conn::Conn;
+use crate::auth::scram::{self, Binding, Challenge, ClientFirst};
 use crate::directory::sessions::OpenError;
-use crate::directory::{EndReason, LoginError, MailboxConfig};
+use crate::directory::{Admitted, EndReason, LoginError, MailboxConfig};
 use crate::model::{Protocol, bounds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,11 +56,27 @@ pub async fn sign_in(
     let peer = conn.peer();
     let tls = conn.is_tls();
     let checked = services.login.password(protocol, peer.ip(), tls, &credentials.name, &credentials.password).await;
-    let admitted = checked.map_err(|error| match error {
-        LoginError::Refused => SignInError::Refused,
-        LoginError::Throttled => SignInError::Throttled,
-        LoginError::Unavailable => SignInError::Unavailable,
-    })?;
+    open(conn, services, protocol, checked?).await
+}
+
+impl From<LoginError> for SignInError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused => Self::Refused,
+            LoginError::Throttled => Self::Throttled,
+            LoginError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+/// Registers the session of an admitted login.
+async fn open(
+    conn: &mut Conn,
+    services: &Services,
+    protocol: Protocol,
+    admitted: Admitted,
+) -> Result<Arc<MailboxConfig>, SignInError> {
+    let (peer, tls) = (conn.peer(), conn.is_tls());
     let opened = services.directory.sessions().open(admitted.clone(), protocol, peer, tls).await;
     let guard = opened.map_err(|error| match error {
         OpenError::TooMany => SignInError::TooMany,
@@ -68,6 +85,65 @@ pub async fn sign_in(
     })?;
     conn.sign_in(Arc::new(guard));
     Ok(admitted.mailbox)
+}
+
+/// The mechanisms of SCRAM that can be offered on a connection.
+pub fn scram_mechanisms(conn: &Conn, services: &Services) -> &'static [&'static str] {
+    match (services.login.offers_scram(), conn.can_bind()) {
+        (false, _) => &[],
+        (true, false) => &scram::NAMES[..1],
+        (true, true) => &scram::NAMES,
+    }
+}
+
+/// A SCRAM exchange whose client has been told how its password is salted (RFC 5802 §5).
+pub struct Scram {
+    challenge: Challenge,
+    /// What the client binds its login to.
+    channel: Vec<u8>,
+}
+
+impl Scram {
+    /// Takes the client's first message.
+    ///
+    /// # Errors
+    /// [`SignInError::Refused`] for a message that is none, or whose binding does not go with mechanism or connection.
+    pub async fn begin(conn: &Conn, services: &Services, mechanism: &str, message: &[u8]) -> Result<Self, SignInError> {
+        let first = ClientFirst::new(message).ok_or(SignInError::Refused)?;
+        let bound = mechanism == scram::NAMES[1];
+        let channel = match &first.binding {
+            Binding::By(name) if bound => conn.channel_binding(name).ok_or(SignInError::Refused)?,
+            Binding::Unable if !bound => Vec::new(),
+            // RFC 5802 §6: a client that believes that we cannot bind was lied to if we can.
+            Binding::NotOffered if !bound && !conn.can_bind() => Vec::new(),
+            _ => return Err(SignInError::Refused),
+        };
+        let salting = services.login.salting(&first.name).await?;
+        Ok(Self { challenge: Challenge::new(first, salting), channel })
+    }
+
+    /// What is sent to the client then.
+    pub fn challenge(&self) -> &str {
+        self.challenge.text()
+    }
+
+    /// Takes the client's last message; answers like [`sign_in`], and what proves to the client who we are.
+    ///
+    /// # Errors
+    /// [`SignInError`]; the conversation may go on.
+    pub async fn finish(
+        self,
+        conn: &mut Conn,
+        services: &Services,
+        protocol: Protocol,
+        message: &[u8],
+    ) -> Result<(Arc<MailboxConfig>, String), SignInError> {
+        let name = self.challenge.name().to_owned();
+        let proof = self.challenge.proof(message, &self.channel).ok_or(SignInError::Refused)?;
+        let (peer, tls) = (conn.peer().ip(), conn.is_tls());
+        let (admitted, answer) = services.login.scram(protocol, peer, tls, &name, &proof).await?;
+        Ok((open(conn, services, protocol, admitted).await?, answer))
+    }
 }
 
 /// Decodes one base64 line of a SASL exchange; `=` is the empty response (RFC 4954 §4, RFC 5034 §4).

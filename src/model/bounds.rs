@@ -210,6 +210,8 @@ pub const REFUTED_PASSWORD_TIME: Duration = Duration::from_secs(24 * 3600);
 /// Before this time no login is refused: hashes of several schemes, remembered outcomes and unknown names take
 /// different times, all of them less.
 pub const REFUSED_LOGIN_TIME: Duration = Duration::from_secs(1);
+/// Before this time no challenge of SCRAM is sent, so that looking up a name tells nothing.
+pub const SCRAM_CHALLENGE_TIME: Duration = Duration::from_millis(50);
 /// Verified passwords remembered at once, and as many wrong ones.
 pub const VERIFIED_PASSWORDS: u64 = 50_000;
 

@@ -64,6 +64,15 @@ impl Stream {
         tls.get_ref().1.alpn_protocol()
     }
 
+    /// The binding `tls-exporter` of RFC 9266; for TLS 1.3 alone, where it is unique without further conditions (§4.2).
+    pub fn tls_exporter(&self) -> Option<Vec<u8>> {
+        let session = self.tls()?.get_ref().1;
+        if session.protocol_version()? != rustls::ProtocolVersion::TLSv1_3 {
+            return None;
+        }
+        session.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+    }
+
     /// TLS version and cipher suite, such as `TLSv1_3 TLS13_AES_256_GCM_SHA384`.
     pub fn tls_cipher(&self) -> Option<String> {
         let tls = self.tls()?;

@@ -3,6 +3,7 @@
 //! It reads PEM files or makes a self-signed certificate once, in the data folder.
 //! Invariant: a private key is never readable by anyone else, from its first octet.
 
+use aws_lc_rs::digest;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -59,6 +60,17 @@ impl TlsIdentity {
         Ok(identity)
     }
 
+    /// The hash of the certificate that a login can be bound to, `tls-server-end-point` (RFC 5929 §4); none where the
+    /// certificate's signature names no hash.
+    ///
+    /// # Errors
+    /// The file is missing or no PEM.
+    pub fn end_point(&self) -> Result<Option<Arc<[u8]>>, TlsError> {
+        let leaf = CertificateDer::from_pem_file(&self.certificate).map_err(|e| file_error(&self.certificate, e))?;
+        let hash = signature_hash(&leaf).map(|algorithm| digest::digest(algorithm, &leaf));
+        Ok(hash.map(|hash| hash.as_ref().into()))
+    }
+
     /// What rustls needs to serve with this certificate.
     ///
     /// # Errors
@@ -76,6 +88,41 @@ impl TlsIdentity {
             .map_err(|e| TlsError::Unusable(e.to_string()))?;
         Ok(Arc::new(config))
     }
+}
+
+/// The hash of a certificate's signature; MD5 and SHA-1 count as SHA-256 (RFC 5929 §4.1).
+fn signature_hash(certificate: &[u8]) -> Option<&'static digest::Algorithm> {
+    let (certificate, _) = element(certificate, 0x30)?;
+    let (_, rest) = element(certificate, 0x30)?;
+    let (algorithm, _) = element(rest, 0x30)?;
+    let (oid, _) = element(algorithm, 0x06)?;
+    match oid {
+        // RSA (1.2.840.113549.1.1): MD5, SHA-1, SHA-256, SHA-384, SHA-512.
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 4 | 5 | 11] => Some(&digest::SHA256),
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 12] => Some(&digest::SHA384),
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 13] => Some(&digest::SHA512),
+        // ECDSA (1.2.840.10045.4): SHA-1, then SHA-256, SHA-384, SHA-512.
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1] | [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2] => Some(&digest::SHA256),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3] => Some(&digest::SHA384),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4] => Some(&digest::SHA512),
+        _ => None,
+    }
+}
+
+/// The contents of a DER element of this kind, and what stands behind it.
+fn element(der: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = der.split_at_checked(2)?;
+    let [found, first] = head else { return None };
+    let (octets, rest) = match first {
+        0x80.. => {
+            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let octets =
+                length.iter().try_fold(0usize, |sum, octet| sum.checked_mul(256)?.checked_add(usize::from(*octet)));
+            (octets?, rest)
+        }
+        short => (usize::from(*short), rest),
+    };
+    if *found == kind { rest.split_at_checked(octets) } else { None }
 }
 
 /// Writes a file whole or not at all: temporary name, sync, rename, sync of the folder.
@@ -104,6 +151,7 @@ mod tests {
         let key = fs::read(&first.key).unwrap();
         assert_eq!(fs::metadata(&first.key).unwrap().permissions().mode() & 0o777, 0o600);
         first.server_config().unwrap();
+        assert_eq!(first.end_point().unwrap().map(|hash| hash.len()), Some(32), "signed by ECDSA with SHA-256");
         let second = TlsIdentity::self_signed(folder.path(), "mail.example.org").unwrap();
         assert_eq!(fs::read(second.key).unwrap(), key, "the same command again keeps what is there");
     }

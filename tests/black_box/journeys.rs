@@ -9,6 +9,7 @@ mod hostile;
 mod live_sessions;
 mod quota;
 mod restart;
+mod scram;
 mod searching;
 mod sections;
 mod settings;

@@ -5,6 +5,7 @@
 use super::encode;
 use super::peer::Peer;
 use super::reply::Reply;
+use crate::mail::sign_in;
 use crate::model::bounds;
 
 /// Known before login; LITERAL+ has no effect that needs a login (RFC 7888 §4).
@@ -25,7 +26,15 @@ pub(super) fn text(peer: &Peer, signed_in: bool) -> String {
         text.push_str(" STARTTLS");
     }
     // RFC 9051 §6.2.3: LOGINDISABLED while a login would go unprotected.
-    text.push_str(if peer.conn.may_login() { " AUTH=PLAIN" } else { " LOGINDISABLED" });
+    if !peer.conn.may_login() {
+        text.push_str(" LOGINDISABLED");
+        return text;
+    }
+    text.push_str(" AUTH=PLAIN");
+    for mechanism in sign_in::scram_mechanisms(&peer.conn, &peer.services) {
+        text.push_str(" AUTH=");
+        text.push_str(mechanism);
+    }
     text
 }
 

@@ -12,9 +12,11 @@ use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
 use crate::mail::end::SessionEnd;
-use crate::mail::sign_in::{self, Credentials};
+use crate::mail::sign_in::{self, Credentials, Scram};
 use crate::model::{Protocol, bounds};
 use crate::store::{Folder, MailboxRef, StoreError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -25,6 +27,18 @@ pub(super) enum Flow {
     On,
     /// The last answer is queued.
     Close,
+}
+
+/// Why an exchange ended without a login.
+enum Stopped {
+    Interrupt(Interrupt),
+    Reply(Reply),
+}
+
+impl From<Interrupt> for Stopped {
+    fn from(interrupt: Interrupt) -> Self {
+        Self::Interrupt(interrupt)
+    }
 }
 
 /// What a signed-in session holds.
@@ -159,7 +173,8 @@ impl Session {
             }
             Command::Pass(password) => self.pass(&password).await,
             Command::Auth(None) => {
-                self.conn.out().extend_from_slice(b"+OK\r\nPLAIN\r\n.\r\n");
+                let text = format!("+OK\r\n{}\r\n.\r\n", self.mechanisms().join("\r\n"));
+                self.conn.out().extend_from_slice(text.as_bytes());
                 return Ok(Flow::On);
             }
             Command::Auth(Some((mechanism, initial))) => self.auth(&mechanism, initial).await?,
@@ -176,40 +191,72 @@ impl Session {
         }
     }
 
-    /// AUTH PLAIN (RFC 5034 §4).
+    /// AUTH (RFC 5034 §4).
     async fn auth(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Result<Reply, Interrupt> {
-        if mechanism != "PLAIN" {
-            return Ok(Reply::err("Mechanism not supported"));
-        }
-        let encoded = match initial {
-            Some(initial) => initial,
-            None => {
-                self.conn.out().extend_from_slice(b"+ \r\n");
-                match self.next_line().await? {
-                    Some(line) => line.to_vec(),
-                    None => return Err(Interrupt::Closed),
-                }
+        let exchanged = match mechanism {
+            "PLAIN" => self.plain(initial).await,
+            name if sign_in::scram_mechanisms(&self.conn, &self.services).contains(&name) => {
+                self.scram(name, initial).await
             }
+            _ => return Ok(Reply::err("Mechanism not supported")),
         };
-        if encoded == b"*" {
-            return Ok(Reply::err("Authentication cancelled"));
+        match exchanged {
+            Ok(reply) | Err(Stopped::Reply(reply)) => Ok(reply),
+            Err(Stopped::Interrupt(interrupt)) => Err(interrupt),
         }
-        let Some(message) = sign_in::decode_sasl(&encoded) else {
-            return Ok(Reply::err("The response is not base64"));
-        };
+    }
+
+    async fn plain(&mut self, initial: Option<Vec<u8>>) -> Result<Reply, Stopped> {
+        let message = self.first(initial).await?;
         Ok(match sign_in::plain_credentials(&message) {
             Some(credentials) => self.sign_in(&credentials).await,
             None => refused(),
         })
     }
 
+    /// SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677).
+    async fn scram(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Result<Reply, Stopped> {
+        let message = self.first(initial).await?;
+        let refused = |error| Stopped::Reply(reply::of_sign_in(error));
+        let exchange = Scram::begin(&self.conn, &self.services, mechanism, &message).await.map_err(refused)?;
+        let last = self.challenge(exchange.challenge()).await?;
+        let finished = exchange.finish(&mut self.conn, &self.services, Protocol::Pop3, &last).await;
+        let (mailbox, answer) = finished.map_err(refused)?;
+        if let Err(stopped) = self.challenge(&answer).await {
+            self.conn.sign_out();
+            return Err(stopped);
+        }
+        Ok(self.opened(mailbox).await)
+    }
+
+    /// The client's first message: what came with the command, or its answer to an empty challenge.
+    async fn first(&mut self, initial: Option<Vec<u8>>) -> Result<Vec<u8>, Stopped> {
+        match initial {
+            Some(encoded) => decoded(&encoded),
+            None => self.challenge("").await,
+        }
+    }
+
+    async fn challenge(&mut self, text: &str) -> Result<Vec<u8>, Stopped> {
+        self.conn.out().extend_from_slice(format!("+ {}\r\n", STANDARD.encode(text)).as_bytes());
+        let line = self.next_line().await?.ok_or(Interrupt::Closed)?;
+        if &line[..] == b"*" {
+            return Err(Stopped::Reply(Reply::err("Authentication cancelled")));
+        }
+        decoded(&line)
+    }
+
     async fn sign_in(&mut self, credentials: &Credentials) -> Reply {
         match sign_in::sign_in(&mut self.conn, &self.services, Protocol::Pop3, credentials).await {
-            Ok(mailbox) => match self.open_maildrop(mailbox).await {
-                Ok(()) => Reply::ok("Signed in"),
-                Err(error) => reply::of_store(&error),
-            },
+            Ok(mailbox) => self.opened(mailbox).await,
             Err(error) => reply::of_sign_in(error),
+        }
+    }
+
+    async fn opened(&mut self, mailbox: Arc<MailboxConfig>) -> Reply {
+        match self.open_maildrop(mailbox).await {
+            Ok(()) => Reply::ok("Signed in"),
+            Err(error) => reply::of_store(&error),
         }
     }
 
@@ -238,14 +285,20 @@ impl Session {
         Ok(Flow::On)
     }
 
+    fn mechanisms(&self) -> Vec<&'static str> {
+        let scram = sign_in::scram_mechanisms(&self.conn, &self.services);
+        std::iter::once("PLAIN").chain(scram.iter().copied()).collect()
+    }
+
     /// CAPA (RFC 2449 §5).
     async fn capabilities(&mut self) {
         let mut all = vec!["+OK Capabilities", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8"];
         let expire;
+        let sasl = format!("SASL {}", self.mechanisms().join(" "));
         match &self.open {
             None => {
                 if self.conn.may_login() {
-                    all.extend(["USER", "SASL PLAIN"]);
+                    all.extend(["USER", &sasl]);
                 }
                 if self.conn.may_start_tls() {
                     all.push("STLS");
@@ -267,6 +320,10 @@ impl Session {
         let text = all.join("\r\n") + "\r\n";
         self.conn.out().extend_from_slice(text.as_bytes());
     }
+}
+
+fn decoded(line: &[u8]) -> Result<Vec<u8>, Stopped> {
+    sign_in::decode_sasl(line).ok_or_else(|| Stopped::Reply(Reply::err("The response is not base64")))
 }
 
 fn refused() -> Reply {

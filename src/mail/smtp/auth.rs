@@ -1,4 +1,4 @@
-//! AUTH PLAIN and LOGIN (RFC 4954, RFC 4616).
+//! AUTH PLAIN, LOGIN and SCRAM-SHA-256 (RFC 4954, RFC 4616, RFC 5802, RFC 7677).
 //!
 //! Invariant: no exchange begins where a login may not be offered, and a cancelled or
 //! garbled one leaves no trace in the session.
@@ -8,8 +8,11 @@ use super::reply::{self, Reply};
 use super::session::Session;
 use super::wire::Line;
 use crate::mail::conn::Interrupt;
-use crate::mail::sign_in::{self, Credentials};
+use crate::mail::sign_in::{self, Credentials, Scram};
 use crate::model::Protocol;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 
 /// Why an exchange did not end in credentials.
 enum Stopped {
@@ -37,6 +40,12 @@ impl Session {
         let exchanged = match mechanism {
             "PLAIN" => self.plain(initial).await,
             "LOGIN" => self.login_mechanism(initial).await,
+            name if sign_in::scram_mechanisms(&self.conn, &self.services).contains(&name) => {
+                return match self.scram(name, initial).await {
+                    Ok(reply) | Err(Stopped::Reply(reply)) => Ok(reply),
+                    Err(Stopped::Interrupt(interrupt)) => Err(interrupt),
+                };
+            }
             _ => return Ok(Reply::new(504, "5.5.4", "Mechanism not supported")),
         };
         let credentials = match exchanged {
@@ -68,6 +77,26 @@ impl Session {
         Ok(())
     }
 
+    /// SCRAM-SHA-256 and -PLUS.
+    async fn scram(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Result<Reply, Stopped> {
+        let message = match initial {
+            Some(encoded) => decoded(&encoded)?,
+            None => self.challenge("").await?,
+        };
+        let refused = |error| Stopped::Reply(reply::of_sign_in(error));
+        let exchange = Scram::begin(&self.conn, &self.services, mechanism, &message).await.map_err(refused)?;
+        let last = self.challenge(STANDARD.encode(exchange.challenge())).await?;
+        let finished = exchange.finish(&mut self.conn, &self.services, Protocol::Submission, &last).await;
+        let (mailbox, answer) = finished.map_err(refused)?;
+        // RFC 4954 §4: what comes with success is a challenge of its own, which the client answers by nothing.
+        if let Err(stopped) = self.challenge(STANDARD.encode(answer)).await {
+            self.conn.sign_out();
+            return Err(stopped);
+        }
+        self.login = Some(mailbox);
+        Ok(Reply::new(235, "2.7.0", "Authentication successful"))
+    }
+
     async fn plain(&mut self, initial: Option<Vec<u8>>) -> Result<Credentials, Stopped> {
         let message = match initial {
             Some(encoded) => decoded(&encoded)?,
@@ -86,7 +115,7 @@ impl Session {
         sign_in::credentials(&name, &password).ok_or_else(|| Stopped::Reply(wrong()))
     }
 
-    async fn challenge(&mut self, text: &'static str) -> Result<Vec<u8>, Stopped> {
+    async fn challenge(&mut self, text: impl Into<Cow<'static, str>>) -> Result<Vec<u8>, Stopped> {
         self.answer(&Reply::bare(334, text));
         loop {
             match self.lines.take(self.conn.input()) {

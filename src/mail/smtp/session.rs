@@ -13,6 +13,7 @@ use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
 use crate::mail::end::SessionEnd;
+use crate::mail::sign_in;
 use crate::model::bounds;
 use std::sync::Arc;
 
@@ -211,7 +212,9 @@ impl Session {
             all.push("STARTTLS".to_owned());
         }
         if self.offers_auth() {
-            all.push("AUTH PLAIN LOGIN".to_owned());
+            let scram = sign_in::scram_mechanisms(&self.conn, &self.services);
+            let all_mechanisms = ["PLAIN", "LOGIN"].iter().chain(scram).copied();
+            all.push(format!("AUTH {}", all_mechanisms.collect::<Vec<_>>().join(" ")));
         }
         all
     }

@@ -12,6 +12,7 @@ pub mod pattern;
 pub mod pop3;
 pub mod random;
 pub mod receiver;
+pub mod scram;
 pub mod server;
 pub mod smtp;
 pub mod wire;

@@ -41,6 +41,24 @@ impl Wire {
         self.transport = Some(Transport::Tls(Box::new(tls)));
     }
 
+    fn tls(&self) -> &ClientConnection {
+        match self.transport.as_ref().expect("a transport") {
+            Transport::Tls(stream) => &stream.conn,
+            Transport::Plain(_) => panic!("no TLS"),
+        }
+    }
+
+    /// The binding `tls-exporter` (RFC 9266).
+    pub fn exporter(&self) -> Vec<u8> {
+        let exported = self.tls().export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        exported.expect("TLS is there")
+    }
+
+    /// The server's certificate.
+    pub fn certificate(&self) -> Vec<u8> {
+        self.tls().peer_certificates().expect("a chain")[0].to_vec()
+    }
+
     /// How long the next reads wait; [`super::PATIENCE`] unless set.
     pub fn set_patience(&mut self, patience: std::time::Duration) {
         let stream = match self.transport.as_ref().expect("a transport") {
