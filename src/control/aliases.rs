@@ -1,6 +1,7 @@
 //! Aliases: addresses that deliver to other addresses and have no store.
 
 use super::change::{check_unchanged, taken, view};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
 use super::mailboxes::domain_of;
 use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains};
@@ -8,7 +9,7 @@ use crate::db::Tx;
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self as rows, AliasRow};
 use crate::model::ids::{AliasId, DomainId, TenantId};
-use crate::model::{EmailAddress, LimitName, Revision, Timestamp, Touch, WhoMayPost, bounds};
+use crate::model::{EmailAddress, LimitName, Resource, Revision, Timestamp, Touch, WhoMayPost, bounds};
 use std::collections::HashSet;
 
 /// Targets of one alias.
@@ -40,6 +41,9 @@ pub struct Alias {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["targets", "expires_at", "who_may_post", "posters"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -57,6 +61,7 @@ impl From<AliasRow> for Alias {
             who_may_post: row.who_may_post,
             posters: row.posters,
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
     }
@@ -85,6 +90,39 @@ impl AliasUse {
         alias.who_may_post = self.who_may_post.unwrap_or(alias.who_may_post);
         alias.posters = self.posters.unwrap_or_else(|| std::mem::take(&mut alias.posters));
         Ok(())
+    }
+}
+
+/// An alias with what the caller may set on it.
+fn show(caller: &Caller, row: AliasRow) -> Alias {
+    let editable = editable(caller, &row);
+    Alias { editable, ..row.into() }
+}
+
+/// A change of an alias.
+#[derive(Default)]
+pub(super) struct AliasPatch {
+    targets: Option<Vec<EmailAddress>>,
+    used: AliasUse,
+}
+
+impl Writable for AliasRow {
+    type Patch = AliasPatch;
+    const RESOURCE: Resource = Resource::Aliases;
+
+    fn may_set(&self, caller: &Caller, _: &str) -> Result<()> {
+        caller.may_administer()
+    }
+}
+
+impl Patch for AliasPatch {
+    fn named(&self) -> Named {
+        vec![
+            ("targets", self.targets.is_some()),
+            ("expires_at", self.used.expires_at.is_some()),
+            ("who_may_post", self.used.who_may_post.is_some()),
+            ("posters", self.used.posters.is_some()),
+        ]
     }
 }
 
@@ -166,7 +204,7 @@ pub async fn create(
     addresses::insert(change.tx(), row.address.key(), Addressee::Alias(row.id)).await.map_err(refused)?;
     rows::insert(change.tx(), &row).await?;
     take(change.tx(), caller, &row.path, LimitName::Aliases).await?;
-    let (id, path, alias) = (row.id, row.path.clone(), Alias::from(row));
+    let (id, path, alias) = (row.id, row.path.clone(), show(caller, row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&alias), touches: vec![Touch::Alias(id)] };
     Ok((alias, change.commit(record).await?))
@@ -175,7 +213,7 @@ pub async fn create(
 /// One alias.
 pub async fn get(control: &Control, caller: &Caller, id: AliasId) -> Result<Alias> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(Alias::from)
+    reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
 /// Aliases of a domain, or of tenants at and below the caller's.
@@ -193,7 +231,7 @@ pub async fn list(
         }
         None => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
     };
-    Ok(Paged::new(rows, page, |row| row.id.0, Alias::from))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
 }
 
 /// Changes where an alias delivers, for whom and how long.
@@ -206,10 +244,12 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(Alias, Revision)> {
     caller.may_administer()?;
-    let targets = targets.map(check_targets).transpose()?;
+    let patch = AliasPatch { targets: targets.map(check_targets).transpose()?, used };
     let mut change = control.begin(caller, "update_alias").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check(caller, &before, &patch)?;
+    let AliasPatch { targets, used } = patch;
     let mut after = before.clone();
     after.revision = change.revision();
     if let Some(targets) = targets {
@@ -218,7 +258,7 @@ pub async fn update(
     }
     used.apply(change.now(), &mut after)?;
     rows::update(change.tx(), &after).await?;
-    let (path, before, after) = (before.path.clone(), Alias::from(before), Alias::from(after));
+    let (path, before, after) = (before.path.clone(), Alias::from(before), show(caller, after));
     let record = Record {
         object: id.to_string(),
         path,

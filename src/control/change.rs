@@ -123,9 +123,13 @@ impl Drop for WakeFeed {
     }
 }
 
-/// The view of an object as a revision keeps it.
+/// The view of an object as a revision keeps it: without what it says of who looks at it.
 pub(super) fn view<T: serde::Serialize>(object: &T) -> Option<serde_json::Value> {
-    serde_json::to_value(object).ok()
+    let mut view = serde_json::to_value(object).ok()?;
+    if let Some(fields) = view.as_object_mut() {
+        fields.remove("editable");
+    }
+    Some(view)
 }
 
 /// Whose sessions lose their right when what holds goes from `before` to `after`.

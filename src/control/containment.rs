@@ -80,7 +80,7 @@ pub async fn contain(control: &Control, caller: &Caller, id: MailboxId, reason: 
     api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     let touches = [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect();
     let record = Record { after: view(&Containment::from(row)), touches, ..Record::default() };
-    finish(change, mailbox, record).await
+    finish(change, caller, mailbox, record).await
 }
 
 /// Releases a mailbox: what was holds again. What was contained above the caller is released there.
@@ -95,15 +95,15 @@ pub async fn release(control: &Control, caller: &Caller, id: MailboxId) -> Resul
     rows::delete(change.tx(), Suspended::Mailbox(id), row.id).await?;
     let record =
         Record { before: view(&Containment::from(row)), touches: vec![Touch::Mailbox(id)], ..Record::default() };
-    finish(change, mailbox, record).await
+    finish(change, caller, mailbox, record).await
 }
 
 /// The mailbox's ETag changes with it, and it is shown as it is then.
-async fn finish(mut change: Change, mut mailbox: MailboxRow, what: Record) -> Result<(Mailbox, Revision)> {
+async fn finish(mut change: Change, caller: &Caller, mut mailbox: MailboxRow, what: Record) -> Result<(Mailbox, Revision)> {
     let revision = change.revision();
     suspensions::touch(change.tx(), Suspended::Mailbox(mailbox.id), revision).await?;
     mailbox.revision = revision;
-    let seen = mailboxes::view_of(change.tx(), &mailbox).await?;
+    let seen = mailboxes::view_of(change.tx(), caller, &mailbox).await?;
     let record = Record { object: mailbox.id.to_string(), path: mailbox.path, ..what };
     Ok((seen, change.commit(record).await?))
 }

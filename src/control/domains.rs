@@ -1,6 +1,7 @@
 //! Domains: owned by a tenant, named once.
 
 use super::change::{check_unchanged, closes, in_use, taken, view};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::{in_force, refuse_deletion};
@@ -11,7 +12,7 @@ use crate::db::levels;
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{Tx, addresses};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{DomainName, EmailAddress, LimitName, Revision, Timestamp, Touch};
+use crate::model::{DomainName, EmailAddress, LimitName, Resource, Revision, Timestamp, Touch};
 
 /// A domain as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -42,6 +43,9 @@ pub struct Domain {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["protocols", "catch_all", "reserved_to", "subaddress_separator"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -60,8 +64,49 @@ impl From<DomainRow> for Domain {
             reserved_to: row.reserved_to,
             subaddress_separator: Some(row.separator).filter(|separator| !separator.is_empty()),
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
+    }
+}
+
+/// A domain with what the caller may set on it.
+fn show(caller: &Caller, row: DomainRow) -> Domain {
+    let editable = editable(caller, &row);
+    Domain { editable, ..row.into() }
+}
+
+/// Refuses to send mail of a domain somewhere that stands for another one and has no addresses of its own.
+fn check_said_here(domain: &DomainRow, pointer: &str) -> Result<()> {
+    if domain.alias_of.is_some() {
+        let detail = "is for the domain that this one stands for to say";
+        return Err(Error::field(pointer, "alias_domain", detail));
+    }
+    Ok(())
+}
+
+impl Writable for DomainRow {
+    type Patch = DomainPatch;
+    const RESOURCE: Resource = Resource::Domains;
+
+    fn may_set(&self, caller: &Caller, field: &str) -> Result<()> {
+        caller.may_administer()?;
+        match field {
+            "catch_all" => check_said_here(self, "/catch_all"),
+            "reserved_to" => check_said_here(self, "/reserved_to"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Patch for DomainPatch {
+    fn named(&self) -> Named {
+        vec![
+            ("protocols", self.protocols != ProtocolsPatch::default()),
+            ("catch_all", self.catch_all.as_ref().is_some_and(Option::is_some)),
+            ("reserved_to", self.reserved_to.as_ref().is_some_and(Option::is_some)),
+            ("subaddress_separator", self.separator.is_some()),
+        ]
     }
 }
 
@@ -93,10 +138,7 @@ impl DomainPatch {
         self.protocols.check_allowed(tx, at, &domain.path).await?;
         for (pointer, to) in [("/catch_all", &self.catch_all), ("/reserved_to", &self.reserved_to)] {
             if let Some(Some(to)) = to {
-                if domain.alias_of.is_some() {
-                    let detail = "is for the domain that this one stands for to say";
-                    return Err(Error::field(pointer, "alias_domain", detail));
-                }
+                check_said_here(domain, pointer)?;
                 check_taker(tx, pointer, domain, to).await?;
             }
         }
@@ -171,7 +213,7 @@ pub async fn create(
     new.apply(change.tx(), "/protocols", &mut row).await?;
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "domains", "name", "the domain"))?;
     take(change.tx(), caller, &row.path, LimitName::Domains).await?;
-    let (id, path, domain) = (row.id, row.path.clone(), Domain::from(row));
+    let (id, path, domain) = (row.id, row.path.clone(), show(caller, row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&domain), touches: vec![Touch::Domain(id)] };
     Ok((domain, change.commit(record).await?))
@@ -180,7 +222,7 @@ pub async fn create(
 /// One domain.
 pub async fn get(control: &Control, caller: &Caller, id: DomainId) -> Result<Domain> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(Domain::from)
+    reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
 /// One domain by name.
@@ -188,7 +230,7 @@ pub async fn get_by_name(control: &Control, caller: &Caller, name: &DomainName) 
     let mut tx = control.db.read().await?;
     let row = rows::find_by_name(&mut tx, name).await?.ok_or(Error::NotFound)?;
     caller.reach_domain(&row.path, row.id)?;
-    Ok(row.into())
+    Ok(show(caller, row))
 }
 
 /// Domains of tenants at and below the caller's, or of one of them.
@@ -204,7 +246,7 @@ pub async fn list(
         None => caller.list_path()?.to_owned(),
     };
     let rows = rows::list(&mut tx, &path, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, Domain::from))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
 }
 
 /// Changes a domain.
@@ -233,6 +275,7 @@ pub(super) async fn change(
     let mut change = control.begin(caller, "update_domain").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check(caller, &before, &patch)?;
     let mut after = before.clone();
     patch.apply(change.tx(), at, &mut after).await?;
     after.revision = change.revision();
@@ -245,7 +288,7 @@ pub(super) async fn change(
         effective::resolve(said, &suspended)
     };
     let (held, effective) = (holds(&before), holds(&after));
-    let (path, before, after) = (before.path.clone(), Domain::from(before), Domain::from(after));
+    let (path, before, after) = (before.path.clone(), Domain::from(before), show(caller, after));
     let record = Record {
         object: id.to_string(),
         path,

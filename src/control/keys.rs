@@ -1,6 +1,7 @@
 //! API keys: shown once, kept as a hash, never wider than who makes them.
 
 use super::change::{check_unchanged, view};
+use super::editable::{Named, Patch, Writable, check as check_fields, editable};
 use super::passwords::check_name;
 use super::users::role_of;
 use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
@@ -8,7 +9,7 @@ use crate::auth::tokens;
 use crate::db::keys::{self as rows, Grants, KeyRow};
 use crate::db::{Tx, domains};
 use crate::model::ids::{DomainId, KeyId, TenantId};
-use crate::model::{Network, Revision, Role, Scope, Timestamp, Touch, bounds};
+use crate::model::{Network, Resource, Revision, Role, Scope, Timestamp, Touch, bounds};
 
 /// An API key as callers see it: without the key.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -44,6 +45,9 @@ pub struct Key {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["name", "expires_at"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -64,6 +68,7 @@ impl From<KeyRow> for Key {
             last_used_at: row.last_used_at.map(Timestamp),
             last_used_from: row.last_used_from,
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
     }
@@ -82,6 +87,34 @@ pub struct NewKey {
     pub expires_at: Option<Timestamp>,
     /// What narrows it besides.
     pub grants: Grants,
+}
+
+/// A key with what the caller may set on it.
+fn show(caller: &Caller, row: KeyRow) -> Key {
+    let editable = editable(caller, &row);
+    Key { editable, ..row.into() }
+}
+
+/// A change of a key; its rights never change.
+#[derive(Default)]
+pub(super) struct KeyPatch {
+    name: Option<String>,
+    expires_at: Option<Option<Timestamp>>,
+}
+
+impl Writable for KeyRow {
+    type Patch = KeyPatch;
+    const RESOURCE: Resource = Resource::Keys;
+
+    fn may_set(&self, caller: &Caller, _: &str) -> Result<()> {
+        caller.may_administer()
+    }
+}
+
+impl Patch for KeyPatch {
+    fn named(&self) -> Named {
+        vec![("name", self.name.is_some()), ("expires_at", self.expires_at.is_some())]
+    }
 }
 
 /// A key that the caller reaches: one that is no wider than the key that calls.
@@ -189,7 +222,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(
     };
     let text = tokens::random_key();
     rows::insert(change.tx(), &row, &tokens::token_hash(&text)).await?;
-    let (id, path, key) = (row.id, row.path.clone(), Key::from(row));
+    let (id, path, key) = (row.id, row.path.clone(), show(caller, row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&key), touches: vec![Touch::Key(id)] };
     Ok((key, text, change.commit(record).await?))
@@ -198,14 +231,14 @@ pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(
 /// One key.
 pub async fn get(control: &Control, caller: &Caller, id: KeyId) -> Result<Key> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(Key::from)
+    reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
 /// Keys of tenants at and below the caller's.
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Key>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    let paged = Paged::new(rows, page, |row| row.id.0, |row| is_within(caller, &row).then(|| Key::from(row)));
+    let paged = Paged::new(rows, page, |row| row.id.0, |row| is_within(caller, &row).then(|| show(caller, row)));
     // A page may hold less than was asked for; where the next one begins does not depend on that.
     Ok(Paged { items: paged.items.into_iter().flatten().collect(), next: paged.next })
 }
@@ -229,12 +262,15 @@ pub async fn update(
     let mut change = control.begin(caller, "update_key").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    let patch = KeyPatch { name, expires_at };
+    check_fields(caller, &before, &patch)?;
+    let KeyPatch { name, expires_at } = patch;
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
     after.expires_at = expires_at.map_or(after.expires_at, |at| at.map(|at| at.0));
     after.revision = change.revision();
     rows::update(change.tx(), &after).await?;
-    let (path, before, after) = (before.path.clone(), Key::from(before), Key::from(after));
+    let (path, before, after) = (before.path.clone(), Key::from(before), show(caller, after));
     let record = Record {
         object: id.to_string(),
         path,

@@ -16,6 +16,7 @@ pub mod diff;
 pub mod dispatch;
 pub mod domains;
 pub mod dry_run;
+mod editable;
 mod error;
 pub mod history;
 pub mod idempotency;

@@ -4,6 +4,7 @@
 //! reaches every mailbox that inherits. Invariant: a plan stands above every tenant that has it.
 
 use super::change::{check_unchanged, in_use, taken, view};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::Sales;
 use super::passwords::check_name;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
@@ -12,7 +13,7 @@ use crate::db::plans::{self as rows, PlanRow};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::{Tx, tenants as tenant_rows};
 use crate::model::ids::{PlanId, TenantId};
-use crate::model::{Limits, Protocol, Quota, Revision, TenantKind, Timestamp, Touch};
+use crate::model::{Limits, Protocol, Quota, Resource, Revision, TenantKind, Timestamp, Touch};
 
 /// What a plan limits; `null` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -57,6 +58,9 @@ pub struct Plan {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["name", "limits"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -81,6 +85,7 @@ impl From<PlanRow> for Plan {
             allowed_protocols: row.allowed,
             protocols: row.protocols.into(),
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
     }
@@ -160,6 +165,37 @@ impl PlanPatch {
     }
 }
 
+/// A plan with what the caller may set on it.
+fn show(caller: &Caller, row: PlanRow) -> Plan {
+    let editable = editable(caller, &row);
+    Plan { editable, ..row.into() }
+}
+
+impl Writable for PlanRow {
+    type Patch = PlanPatch;
+    const RESOURCE: Resource = Resource::Plans;
+
+    fn may_set(&self, caller: &Caller, _: &str) -> Result<()> {
+        caller.may_administer()?;
+        // Whoever has the plan may read it, too.
+        caller.reach(&self.path)
+    }
+}
+
+impl Patch for PlanPatch {
+    fn named(&self) -> Named {
+        let limits = [self.domains, self.mailboxes, self.aliases, self.bytes, self.sends_per_day];
+        vec![
+            ("name", self.name.is_some()),
+            ("limits", limits.iter().any(Option::is_some)),
+            ("oversell", self.oversell.is_some()),
+            ("mailbox_quota", self.quota_bytes.is_some() || self.quota_messages.is_some()),
+            ("allowed_protocols", self.allowed.is_some()),
+            ("protocols", self.protocols != ProtocolsPatch::default()),
+        ]
+    }
+}
+
 /// A plan that the caller may change.
 pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: PlanId) -> Result<PlanRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
@@ -209,7 +245,7 @@ pub async fn create(
     };
     new.apply(&mut row)?;
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "plans", "name", "the name"))?;
-    let (id, path, plan) = (row.id, row.path.clone(), Plan::from(row));
+    let (id, path, plan) = (row.id, row.path.clone(), show(caller, row));
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&plan), touches: vec![Touch::Plan(id)] };
     Ok((plan, change.commit(record).await?))
@@ -218,14 +254,14 @@ pub async fn create(
 /// One plan.
 pub async fn get(control: &Control, caller: &Caller, id: PlanId) -> Result<Plan> {
     let mut tx = control.db.read().await?;
-    see(&mut tx, caller, id).await.map(Plan::from)
+    see(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
 /// Plans that tenants at and below the caller's sell.
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Plan>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, Plan::from))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
 }
 
 /// Changes a plan: it holds at once for every tenant that has it.
@@ -237,7 +273,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(Plan, Revision)> {
     let (change, after, record) = self::change(control, caller, id, patch, expected).await?;
-    Ok((Plan::from(after), change.commit(record).await?))
+    Ok((show(caller, after), change.commit(record).await?))
 }
 
 /// The change that [`update`] makes, with what is to be recorded of it: not committed yet.
@@ -253,6 +289,7 @@ pub(super) async fn change(
     let mut change = control.begin(caller, "update_plan").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check(caller, &before, &patch)?;
     let mut after = before.clone();
     patch.apply(&mut after)?;
     after.revision = change.revision();

@@ -4,6 +4,7 @@
 //! the directory uses too. Invariant: a suspension shows here and changes nothing here.
 
 use super::change::closes;
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::plans::PlanPatch;
 use super::suspensions::in_force;
 use super::tenants::TenantPatch;
@@ -15,7 +16,7 @@ use crate::db::protocols::{ProtocolSettings, Restriction};
 use crate::db::tenants::TenantRow;
 use crate::db::{Tx, mailboxes as mailbox_rows};
 use crate::model::ids::{DomainId, MailboxId, PlanId, TenantId};
-use crate::model::{Network, OnDelete, Protocol, ProtocolState, Revision, Touch, bounds};
+use crate::model::{Network, OnDelete, Protocol, ProtocolState, Resource, Revision, Touch, bounds};
 
 /// Days until expiry at most: ten years.
 pub const EXPIRE_DAYS: u16 = 3650;
@@ -170,26 +171,69 @@ pub struct Protocols {
     pub settings: ProtocolsView,
     /// What holds now, and the level that decided.
     pub effective: Effective,
+    /// The protocols that you may set here: the fields of their PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["imap", "pop3", "submission"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed them: the value of their ETag.
     #[serde(skip)]
     pub etag: i64,
+}
+
+/// The protocols of one level: who may change them there.
+enum Level<'a> {
+    Mailbox(&'a mailbox_rows::MailboxRow),
+    Plan(&'a PlanRow),
+    /// A domain or a tenant.
+    Other,
+}
+
+impl Writable for Level<'_> {
+    type Patch = ProtocolsPatch;
+    const RESOURCE: Resource = Resource::Protocols;
+
+    fn may_set(&self, caller: &Caller, _: &str) -> Result<()> {
+        caller.may_administer()?;
+        match self {
+            Self::Mailbox(mailbox) => mailboxes::check_there(mailbox),
+            Self::Plan(plan) => caller.reach(&plan.path),
+            Self::Other => Ok(()),
+        }
+    }
+}
+
+impl Patch for ProtocolsPatch {
+    fn named(&self) -> Named {
+        let none = RestrictionPatch::default();
+        let policy = self.pop3_on_delete.is_some() || self.pop3_expire_days.is_some();
+        vec![
+            ("imap", self.imap.is_some() || self.imap_from != none),
+            ("pop3", self.pop3.is_some() || self.pop3_from != none || policy),
+            ("submission", self.submission.is_some() || self.submission_from != none),
+        ]
+    }
 }
 
 /// What a mailbox says, and what holds for it now.
 pub async fn of_mailbox(control: &Control, caller: &Caller, id: MailboxId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
     let mailbox = mailboxes::reach(&mut tx, caller, id).await?;
-    explain_mailbox(&mut tx, mailbox, control.now_ms()).await
+    explain_mailbox(&mut tx, caller, mailbox, control.now_ms()).await
 }
 
-async fn explain_mailbox(tx: &mut Tx, mailbox: mailbox_rows::MailboxRow, now: i64) -> Result<Protocols> {
+async fn explain_mailbox(
+    tx: &mut Tx,
+    caller: &Caller,
+    mailbox: mailbox_rows::MailboxRow,
+    now: i64,
+) -> Result<Protocols> {
     let domain = crate::db::domains::find(tx, mailbox.domain).await?.ok_or(Error::NotFound)?;
     let suspended = in_force(tx, mailbox.id, mailbox.domain, now).await?;
     let above = levels::above(tx, &mailbox.path).await?;
     let own = Own::of(&mailbox, now);
     let said = Said { mailbox: Some(&mailbox.protocols), domain: Some(&domain.protocols), above: &above, own };
     let effective = effective::resolve(said, &suspended);
-    Ok(Protocols { effective, settings: mailbox.protocols.into(), etag: mailbox.revision })
+    let editable = editable(caller, &Level::Mailbox(&mailbox));
+    Ok(Protocols { effective, editable, settings: mailbox.protocols.into(), etag: mailbox.revision })
 }
 
 /// What a domain says, and what holds for its mailboxes that say nothing.
@@ -200,29 +244,32 @@ pub async fn of_domain(control: &Control, caller: &Caller, id: DomainId) -> Resu
     let above = levels::above(&mut tx, &domain.path).await?;
     let said = Said { mailbox: None, domain: Some(&domain.protocols), above: &above, own: Own::NONE };
     let effective = effective::resolve(said, &suspended);
-    Ok(Protocols { effective, settings: domain.protocols.into(), etag: domain.revision })
+    let editable = editable(caller, &Level::Other);
+    Ok(Protocols { effective, editable, settings: domain.protocols.into(), etag: domain.revision })
 }
 
 /// What a tenant says, and what holds for its mailboxes where they and their domains say nothing.
 pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
     let tenant = tenants::reach(&mut tx, caller, id).await?;
-    explain_tenant(&mut tx, &tenant).await
+    explain_tenant(&mut tx, caller, &tenant).await
 }
 
-async fn explain_tenant(tx: &mut Tx, tenant: &TenantRow) -> Result<Protocols> {
+async fn explain_tenant(tx: &mut Tx, caller: &Caller, tenant: &TenantRow) -> Result<Protocols> {
     let above = levels::above(tx, &tenant.path).await?;
     let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
-    Ok(Protocols { effective, settings: tenant.protocols.clone().into(), etag: tenant.revision })
+    let editable = editable(caller, &Level::Other);
+    Ok(Protocols { effective, editable, settings: tenant.protocols.clone().into(), etag: tenant.revision })
 }
 
 /// What a plan says, and what comes of it where nobody else says anything.
 pub async fn of_plan(control: &Control, caller: &Caller, id: PlanId) -> Result<Protocols> {
     let mut tx = control.db.read().await?;
-    Ok(explain_plan(plans::see(&mut tx, caller, id).await?))
+    Ok(explain_plan(caller, plans::see(&mut tx, caller, id).await?))
 }
 
-fn explain_plan(plan: PlanRow) -> Protocols {
+fn explain_plan(caller: &Caller, plan: PlanRow) -> Protocols {
+    let editable = editable(caller, &Level::Plan(&plan));
     let (settings, etag) = (plan.protocols.clone().into(), plan.revision);
     let level = TenantLevel {
         id: plan.tenant,
@@ -233,7 +280,7 @@ fn explain_plan(plan: PlanRow) -> Protocols {
     };
     let above = Above(vec![level]);
     let effective = effective::resolve(Said { mailbox: None, domain: None, above: &above, own: Own::NONE }, &[]);
-    Protocols { settings, effective, etag }
+    Protocols { settings, effective, editable, etag }
 }
 
 /// Changes what a mailbox says.
@@ -251,12 +298,13 @@ pub async fn patch_mailbox(
     mailboxes::check_there(&mailbox)?;
     let now = change.now();
     let (before, path) = (ProtocolsView::from(mailbox.protocols.clone()), mailbox.path.clone());
-    let held = explain_mailbox(change.tx(), mailbox.clone(), now).await?.effective;
+    check(caller, &Level::Mailbox(&mailbox), &patch)?;
+    let held = explain_mailbox(change.tx(), caller, mailbox.clone(), now).await?.effective;
     patch.apply("", &mut mailbox.protocols)?;
     patch.check_allowed(change.tx(), "", &path).await?;
     mailbox.revision = change.revision();
     mailbox_rows::update(change.tx(), &mailbox).await?;
-    let after = explain_mailbox(change.tx(), mailbox, now).await?;
+    let after = explain_mailbox(change.tx(), caller, mailbox, now).await?;
     let record = Record {
         object: id.to_string(),
         path,
@@ -276,7 +324,8 @@ pub async fn patch_domain(
     expected: Option<&[i64]>,
 ) -> Result<(Protocols, Revision)> {
     let (domain, effective, revision) = domains::change(control, caller, id, "", patch.into(), expected).await?;
-    Ok((Protocols { settings: domain.protocols, effective, etag: domain.etag }, revision))
+    let editable = editable(caller, &Level::Other);
+    Ok((Protocols { settings: domain.protocols, effective, editable, etag: domain.etag }, revision))
 }
 
 /// Changes what a tenant says.
@@ -289,7 +338,7 @@ pub async fn patch_tenant(
 ) -> Result<(Protocols, Revision)> {
     let patch = TenantPatch { protocols: patch, ..TenantPatch::default() };
     let (mut change, after, record) = tenants::change(control, caller, id, patch, expected).await?;
-    let after = explain_tenant(change.tx(), &after).await?;
+    let after = explain_tenant(change.tx(), caller, &after).await?;
     Ok((after, change.commit(record).await?))
 }
 
@@ -303,5 +352,5 @@ pub async fn patch_plan(
 ) -> Result<(Protocols, Revision)> {
     let patch = PlanPatch { protocols: patch, ..PlanPatch::default() };
     let (change, after, record) = plans::change(control, caller, id, patch, expected).await?;
-    Ok((explain_plan(after), change.commit(record).await?))
+    Ok((explain_plan(caller, after), change.commit(record).await?))
 }

@@ -1,6 +1,7 @@
 //! Tenants: resellers and customers as a tree under the operator.
 
 use super::change::{check_unchanged, in_use, view};
+use super::editable::{Named, Patch, Writable, check as check_fields, editable};
 use super::limits::Sales;
 use super::passwords::check_name;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
@@ -9,7 +10,7 @@ use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self as rows, TenantRow};
 use crate::db::{Tx, counts, plans as plan_rows};
 use crate::model::ids::{PlanId, TenantId};
-use crate::model::{Protocol, Revision, Role, TenantKind, Timestamp, Touch};
+use crate::model::{Protocol, Resource, Revision, Role, TenantKind, Timestamp, Touch};
 
 /// A tenant as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -30,6 +31,9 @@ pub struct Tenant {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["name", "protocols"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -45,8 +49,35 @@ impl From<TenantRow> for Tenant {
             plan: row.plan,
             protocols: row.protocols.into(),
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
+    }
+}
+
+/// A tenant with what the caller may set on it.
+fn show(caller: &Caller, row: TenantRow) -> Tenant {
+    let editable = editable(caller, &row);
+    Tenant { editable, ..row.into() }
+}
+
+impl Writable for TenantRow {
+    type Patch = TenantPatch;
+    const RESOURCE: Resource = Resource::Tenants;
+
+    fn may_set(&self, caller: &Caller, field: &str) -> Result<()> {
+        caller.may_administer()?;
+        match field {
+            "plan" if self.id == caller.tenant => Err(Error::NotAllowed("a tenant's plan is chosen above it")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Patch for TenantPatch {
+    fn named(&self) -> Named {
+        let protocols = self.protocols != ProtocolsPatch::default();
+        vec![("name", self.name.is_some()), ("plan", self.plan.is_some()), ("protocols", protocols)]
     }
 }
 
@@ -143,7 +174,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewTenant) -> Resul
     new.protocols.check_allowed(change.tx(), "/protocols", &row.path).await?;
     sales.check(change.tx(), caller).await?;
     let path = row.path.clone();
-    let tenant = Tenant::from(row);
+    let tenant = show(caller, row);
     let record =
         Record { object: id.to_string(), path, before: None, after: view(&tenant), touches: vec![Touch::Tenant(id)] };
     Ok((tenant, change.commit(record).await?))
@@ -157,14 +188,14 @@ pub(super) fn path_of(parent: &str, id: TenantId) -> String {
 /// One tenant.
 pub async fn get(control: &Control, caller: &Caller, id: TenantId) -> Result<Tenant> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(Tenant::from)
+    reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
 /// Tenants at and below the caller's.
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Tenant>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, Tenant::from))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
 }
 
 /// Changes a tenant: its name, its say about protocols, and, from above, its plan.
@@ -176,7 +207,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(Tenant, Revision)> {
     let (change, after, record) = self::change(control, caller, id, patch, expected).await?;
-    Ok((Tenant::from(after), change.commit(record).await?))
+    Ok((show(caller, after), change.commit(record).await?))
 }
 
 /// The change that [`update`] makes, with what is to be recorded of it: not committed yet.
@@ -194,14 +225,12 @@ pub(super) async fn change(
     let mut change = control.begin(caller, "update_tenant").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check_fields(caller, &before, &patch)?;
     let mut after = before.clone();
     after.name = patch.name.unwrap_or(after.name);
     after.revision = change.revision();
     patch.protocols.apply("/protocols", &mut after.protocols)?;
     if let Some(plan) = patch.plan {
-        if before.id == caller.tenant {
-            return Err(Error::NotAllowed("a tenant's plan is chosen above it"));
-        }
         check_plan(change.tx(), caller, &before.path, plan).await?;
         after.plan = plan;
     }

@@ -1,6 +1,7 @@
 //! Users: who signs in to the API. A user's role is its tenant's kind.
 
 use super::change::{check_unchanged, taken, view};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::mailboxes::{self, MailboxPatch};
 use super::passwords::NewPassword;
 use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
@@ -8,7 +9,7 @@ use crate::db::Tx;
 use crate::db::api_sessions;
 use crate::db::users::{self as rows, UserRow};
 use crate::model::ids::{TenantId, UserId};
-use crate::model::{Duty, Revision, Role, TenantKind, Timestamp, Touch};
+use crate::model::{Duty, Resource, Revision, Role, TenantKind, Timestamp, Touch};
 use std::sync::Arc;
 
 /// A user as callers see it.
@@ -29,6 +30,9 @@ pub struct User {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["name", "password", "duty"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -43,8 +47,37 @@ impl From<&UserRow> for User {
             role: row.role,
             duty: row.duty,
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
+    }
+}
+
+/// A user with what the caller may set on it.
+fn show(caller: &Caller, row: &UserRow) -> User {
+    User { editable: editable(caller, row), ..row.into() }
+}
+
+impl Writable for UserRow {
+    type Patch = UserPatch;
+    const RESOURCE: Resource = Resource::Users;
+
+    fn may_set(&self, caller: &Caller, field: &str) -> Result<()> {
+        caller.may_administer()?;
+        caller.may_make_lasting()?;
+        match field {
+            // So that whoever hands out duties always remains.
+            "duty" if caller.id == CallerId::User(self.id) => {
+                Err(Error::NotAllowed("a user's duty is chosen by another user"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Patch for UserPatch {
+    fn named(&self) -> Named {
+        vec![("name", self.name.is_some()), ("password", !self.password.is_none()), ("duty", self.duty.is_some())]
     }
 }
 
@@ -109,7 +142,7 @@ pub async fn create(
         revision: change.revision(),
     };
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "users", "name", "the name"))?;
-    let user = User::from(&row);
+    let user = show(caller, &row);
     let record = Record {
         object: row.id.to_string(),
         path: row.path,
@@ -123,14 +156,14 @@ pub async fn create(
 /// One user.
 pub async fn get(control: &Control, caller: &Caller, id: UserId) -> Result<User> {
     let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await.map(|row| User::from(&row))
+    reach(&mut tx, caller, id).await.map(|row| show(caller, &row))
 }
 
 /// Users of tenants at and below the caller's.
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<User>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| User::from(&row)))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, &row)))
 }
 
 /// A change of a user: what is `None` stays as it is.
@@ -154,23 +187,19 @@ pub async fn update(
 ) -> Result<(User, Revision)> {
     caller.may_administer()?;
     caller.may_make_lasting()?;
-    let UserPatch { name, password, duty } = patch;
-    if duty.is_some() && caller.id == CallerId::User(id) {
-        // So that whoever hands out duties always remains.
-        return Err(Error::NotAllowed("a user's duty is chosen by another user"));
-    }
-    let mut errors = password.check();
-    let name = name.map(|name| parse_name(&name).map_err(|error| errors.push(error)).unwrap_or_default());
+    let mut errors = patch.password.check();
+    let name = patch.name.clone().map(|name| parse_name(&name).map_err(|error| errors.push(error)).unwrap_or_default());
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    let hash = password.hash(control, caller).await?;
+    let hash = patch.password.hash(control, caller).await?;
     let mut change = control.begin(caller, "update_user").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check(caller, &before, &patch)?;
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
-    after.duty = duty.unwrap_or(after.duty);
+    after.duty = patch.duty.unwrap_or(after.duty);
     after.revision = change.revision();
     if let Some(hash) = hash {
         after.password_hash = hash;
@@ -178,7 +207,7 @@ pub async fn update(
         api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     }
     rows::update(change.tx(), &after).await.map_err(|e| taken(e, "users", "name", "the name"))?;
-    let (path, before, after) = (before.path.clone(), User::from(&before), User::from(&after));
+    let (path, before, after) = (before.path.clone(), User::from(&before), show(caller, &after));
     let record = Record {
         object: id.to_string(),
         path,

@@ -4,13 +4,14 @@
 //! is `dispatch`. Invariant: a webhook gets what its tenant reaches, no more.
 
 use super::change::{check_unchanged, view};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::passwords::check_name;
 use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
 use crate::auth::seal::Seal;
 use crate::db::Tx;
 use crate::db::webhooks::{self as rows, DeliveryRow, Progress, WebhookRow};
 use crate::model::ids::{DeliveryId, TenantId, WebhookId};
-use crate::model::{Revision, Timestamp, bounds};
+use crate::model::{Resource, Revision, Timestamp, bounds};
 use crate::net::Outbound;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +41,9 @@ pub struct Webhook {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["url", "description", "events", "enabled"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
@@ -73,6 +77,7 @@ impl From<&WebhookRow> for Webhook {
             events: row.events.clone(),
             enabled: row.enabled,
             created_at: Timestamp(row.created_at),
+            editable: Vec::new(),
             etag: row.revision,
         }
     }
@@ -203,6 +208,32 @@ fn new_secret(seal: &Seal, id: WebhookId) -> Result<(String, Vec<u8>)> {
     Ok((format!("{SECRET_PREFIX}{}", STANDARD.encode(octets)), sealed))
 }
 
+/// A webhook with what the caller may set on it.
+fn show(caller: &Caller, row: &WebhookRow) -> Webhook {
+    Webhook { editable: editable(caller, row), ..row.into() }
+}
+
+impl Writable for WebhookRow {
+    type Patch = WebhookPatch;
+    const RESOURCE: Resource = Resource::Webhooks;
+
+    fn may_set(&self, caller: &Caller, _: &str) -> Result<()> {
+        caller.may_administer()?;
+        caller.may_make_lasting()
+    }
+}
+
+impl Patch for WebhookPatch {
+    fn named(&self) -> Named {
+        vec![
+            ("url", self.url.is_some()),
+            ("description", self.description.is_some()),
+            ("events", self.events.is_some()),
+            ("enabled", self.enabled.is_some()),
+        ]
+    }
+}
+
 async fn reach(tx: &mut Tx, caller: &Caller, id: WebhookId) -> Result<WebhookRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
     caller.reach(&row.path)?;
@@ -261,21 +292,21 @@ pub async fn create(
     patch.apply(&mut row);
     rows::insert(change.tx(), &row).await?;
     let record = record(None, Some(&row));
-    Ok((Webhook::from(&row), text, change.commit(record).await?))
+    Ok((show(caller, &row), text, change.commit(record).await?))
 }
 
 /// One webhook, and how far it has come.
 pub async fn get(control: &Control, caller: &Caller, id: WebhookId) -> Result<(Webhook, WebhookState)> {
     let mut tx = control.db.read().await?;
     let row = reach(&mut tx, caller, id).await?;
-    Ok((Webhook::from(&row), WebhookState::from(&row.progress)))
+    Ok((show(caller, &row), WebhookState::from(&row.progress)))
 }
 
 /// Webhooks of tenants at and below the caller's.
 pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<(Webhook, WebhookState)>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| (Webhook::from(&row), WebhookState::from(&row.progress))))
+    Ok(Paged::new(rows, page, |row| row.id.0, |row| (show(caller, &row), WebhookState::from(&row.progress))))
 }
 
 /// Changes a webhook. One that is enabled anew goes on where it stopped, at once.
@@ -293,6 +324,7 @@ pub async fn update(
     let mut change = control.begin(caller, "update_webhook").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
+    check(caller, &before, &patch)?;
     let mut after = before.clone();
     patch.apply(&mut after);
     after.revision = change.revision();
@@ -300,7 +332,7 @@ pub async fn update(
     if after.enabled && (!before.enabled || before.url != after.url) {
         rows::rewind(change.tx(), id, before.progress.delivered_to).await?;
     }
-    Ok((Webhook::from(&after), change.commit(record(Some(&before), Some(&after))).await?))
+    Ok((show(caller, &after), change.commit(record(Some(&before), Some(&after))).await?))
 }
 
 /// Gives a webhook another secret; the one before also signs for a day, so that no delivery fails meanwhile.
@@ -320,7 +352,7 @@ pub async fn rotate(
     after.previous_until = change.now() + OVERLAP_MS;
     after.revision = change.revision();
     rows::update(change.tx(), &after).await?;
-    Ok((Webhook::from(&after), text, change.commit(record(Some(&before), Some(&after))).await?))
+    Ok((show(caller, &after), text, change.commit(record(Some(&before), Some(&after))).await?))
 }
 
 /// Deletes a webhook.
@@ -381,7 +413,7 @@ pub async fn replay(control: &Control, caller: &Caller, id: WebhookId, after: i6
     let row = reach(&mut tx, caller, id).await?;
     tx.commit().await?;
     control.committed.notify_one();
-    Ok((Webhook::from(&row), WebhookState::from(&row.progress)))
+    Ok((show(caller, &row), WebhookState::from(&row.progress)))
 }
 
 #[cfg(test)]

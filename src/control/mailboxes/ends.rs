@@ -36,7 +36,7 @@ pub async fn delete_softly(
     let mut after = before.clone();
     after.deleted_at = Some(now);
     after.purge_at = Some(now + i64::from(days) * DAY_MS);
-    let (_, revision) = put(change, before, after).await?;
+    let (_, revision) = put(change, caller, before, after).await?;
     Ok(revision)
 }
 
@@ -56,11 +56,16 @@ pub async fn restore(
     }
     let mut after = before.clone();
     (after.deleted_at, after.purge_at) = (None, None);
-    put(change, before, after).await
+    put(change, caller, before, after).await
 }
 
 /// Writes a mailbox and its revision.
-pub(super) async fn put(mut change: Change, before: MailboxRow, mut after: MailboxRow) -> Result<(Mailbox, Revision)> {
+pub(super) async fn put(
+    mut change: Change,
+    caller: &Caller,
+    before: MailboxRow,
+    mut after: MailboxRow,
+) -> Result<(Mailbox, Revision)> {
     let id = after.id;
     after.revision = change.revision();
     rows::update(change.tx(), &after).await?;
@@ -68,7 +73,7 @@ pub(super) async fn put(mut change: Change, before: MailboxRow, mut after: Mailb
         api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     }
     let path = after.path.clone();
-    let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
+    let (before, after) = (view_of(change.tx(), caller, &before).await?, view_of(change.tx(), caller, &after).await?);
     let record = Record {
         object: id.to_string(),
         path,
@@ -90,14 +95,14 @@ pub(in crate::control) async fn end(control: &Control, id: MailboxId) -> Result<
     }
     let mut after = before.clone();
     after.expired = true;
-    put(change, before, after).await.map(drop)
+    put(change, &system, before, after).await.map(drop)
 }
 
 /// Deleted mailboxes that can be restored, of tenants at and below the caller's.
 pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Mailbox>> {
     let mut tx = control.db.read().await?;
     let rows = rows::list_deleted(&mut tx, caller.list_path()?, page.into()).await?;
-    page_of(&mut tx, rows, page).await
+    page_of(&mut tx, caller, rows, page).await
 }
 
 /// Deletes a mailbox; its mail goes soon after.
@@ -133,7 +138,7 @@ async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Resu
     logins::delete(tx, id).await?;
     app_passwords::delete_all(tx, id).await?;
     api_sessions::revoke_all(tx, &id.to_string()).await?;
-    let seen = view_of(tx, &before).await?;
+    let seen = view_of(tx, caller, &before).await?;
     rows::delete(tx, id).await?;
     give_back(tx, &before.path, LimitName::Mailboxes).await?;
     take_quota(tx, caller, &before.path, Some(before.quota), None).await?;

@@ -7,6 +7,7 @@ pub(super) use ends::{end, purge};
 
 use super::change::{check_unchanged, closes_all, taken, view};
 use super::containment::{self, Containment};
+use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{take, take_quota};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
@@ -22,7 +23,7 @@ use crate::db::protocols::ProtocolSettings;
 use crate::db::{Tx, api_sessions, domains as domain_rows, logins};
 use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
 use crate::model::{
-    EmailAddress, LimitName, Limits, MailboxMode, Protocol, Quota, Revision, Timestamp, Touch, WhoMayPost,
+    EmailAddress, LimitName, Limits, MailboxMode, Protocol, Quota, Resource, Revision, Timestamp, Touch, WhoMayPost,
 };
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -85,13 +86,16 @@ pub struct Mailbox {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The fields that you may set on it: those of its PATCH.
+    #[schema(value_type = Vec<String>, example = json!(["name", "password", "app_passwords_only"]))]
+    pub editable: Vec<&'static str>,
     /// The revision that last changed it: the value of its ETag.
     #[serde(skip)]
     pub etag: i64,
 }
 
 impl Mailbox {
-    fn new(row: &MailboxRow, above: &Above, contained: Option<Containment>) -> Self {
+    fn new(caller: &Caller, row: &MailboxRow, above: &Above, contained: Option<Containment>) -> Self {
         Self {
             id: row.id,
             domain: row.domain,
@@ -109,6 +113,7 @@ impl Mailbox {
             deleted_at: row.deleted_at.map(Timestamp),
             purge_at: row.purge_at.map(Timestamp),
             created_at: Timestamp(row.created_at),
+            editable: editable(caller, row),
             etag: row.revision,
         }
     }
@@ -159,11 +164,6 @@ pub struct MailboxPatch {
 }
 
 impl MailboxPatch {
-    fn is_own(&self) -> bool {
-        let quota = self.quota_bytes.is_some() || self.quota_messages.is_some();
-        !(quota || self.address.is_some() || self.leave_alias || self.mode.is_some() || self.expires_at.is_some())
-    }
-
     fn check(&self, now: i64) -> Vec<FieldError> {
         let mut errors = self.password.check();
         errors.extend(self.name.as_deref().and_then(|name| check_name("/name", name)));
@@ -176,18 +176,52 @@ impl MailboxPatch {
     }
 }
 
-pub(super) async fn view_of(tx: &mut Tx, row: &MailboxRow) -> Result<Mailbox> {
+impl Writable for MailboxRow {
+    type Patch = MailboxPatch;
+    const RESOURCE: Resource = Resource::Mailboxes;
+
+    fn may_set(&self, caller: &Caller, field: &str) -> Result<()> {
+        caller.may_write()?;
+        check_there(self)?;
+        let own = matches!(field, "name" | "password" | "password_hash" | "app_passwords_only");
+        if caller.id == CallerId::Mailbox(self.id) && !own {
+            let refused = "a mailbox's owner may change its name, its password and app_passwords_only alone";
+            return Err(Error::NotAllowed(refused));
+        }
+        Ok(())
+    }
+}
+
+impl Patch for MailboxPatch {
+    fn named(&self) -> Named {
+        vec![
+            ("address", self.address.is_some()),
+            ("name", self.name.is_some()),
+            ("password", self.password.password.is_some()),
+            ("password_hash", self.password.password_hash.is_some()),
+            ("quota", self.quota_bytes.is_some() || self.quota_messages.is_some()),
+            ("leave_alias", self.leave_alias),
+            ("mode", self.mode.is_some()),
+            ("app_passwords_only", self.app_passwords_only.is_some()),
+            ("expires_at", self.expires_at.is_some()),
+        ]
+    }
+}
+
+pub(super) async fn view_of(tx: &mut Tx, caller: &Caller, row: &MailboxRow) -> Result<Mailbox> {
     let contained = containment::of(tx, row.id).await?;
-    Ok(Mailbox::new(row, &levels::above(tx, &row.path).await?, contained))
+    Ok(Mailbox::new(caller, row, &levels::above(tx, &row.path).await?, contained))
 }
 
 /// A page of mailboxes: what they share is read once.
-async fn page_of(tx: &mut Tx, rows: Vec<MailboxRow>, page: PageRequest) -> Result<Paged<Mailbox>> {
+async fn page_of(tx: &mut Tx, caller: &Caller, rows: Vec<MailboxRow>, page: PageRequest) -> Result<Paged<Mailbox>> {
     let levels_of = levels_of(tx, &rows).await?;
     let mut contained = containment::of_all(tx, rows.iter().map(|row| row.id)).await?;
     let none = Above::default();
-    let view =
-        |row: MailboxRow| Mailbox::new(&row, levels_of.get(&row.tenant).unwrap_or(&none), contained.remove(&row.id));
+    let view = |row: MailboxRow| {
+        let above = levels_of.get(&row.tenant).unwrap_or(&none);
+        Mailbox::new(caller, &row, above, contained.remove(&row.id))
+    };
     Ok(Paged::new(rows, page, |row| row.id.0, view))
 }
 
@@ -273,7 +307,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "mailboxes", "address", "the address"))?;
     take(change.tx(), caller, &row.path, LimitName::Mailboxes).await?;
     take_quota(change.tx(), caller, &row.path, None, Some(row.quota)).await?;
-    let mailbox = view_of(change.tx(), &row).await?;
+    let mailbox = view_of(change.tx(), caller, &row).await?;
     let record = Record {
         object: row.id.to_string(),
         path: row.path,
@@ -303,7 +337,7 @@ fn check_limits(bytes: Option<Option<u64>>, messages: Option<Option<u64>>) -> Ve
 pub async fn get(control: &Control, caller: &Caller, id: MailboxId) -> Result<Mailbox> {
     let mut tx = control.db.read().await?;
     let row = reach(&mut tx, caller, id).await?;
-    view_of(&mut tx, &row).await
+    view_of(&mut tx, caller, &row).await
 }
 
 /// One mailbox by its address.
@@ -311,7 +345,7 @@ pub async fn get_by_address(control: &Control, caller: &Caller, address: &EmailA
     let mut tx = control.db.read().await?;
     let row = rows::find_by_key(&mut tx, address.key()).await?.ok_or(Error::NotFound)?;
     caller.reach_mailbox(&row.path, row.domain, row.id)?;
-    view_of(&mut tx, &row).await
+    view_of(&mut tx, caller, &row).await
 }
 
 /// Mailboxes of a domain, or of tenants at and below one.
@@ -334,7 +368,7 @@ pub async fn list(
         }
         (None, None) => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
     };
-    page_of(&mut tx, rows, page).await
+    page_of(&mut tx, caller, rows, page).await
 }
 
 /// Changes a mailbox. Its owner may change name, password and what opens it.
@@ -354,11 +388,7 @@ pub async fn update(
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;
     check_there(&before)?;
-    if caller.id == CallerId::Mailbox(id) && !patch.is_own() {
-        return Err(Error::NotAllowed(
-            "a mailbox's owner may change its name, its password and app_passwords_only alone",
-        ));
-    }
+    check(caller, &before, &patch)?;
     let mut after = before.clone();
     after.revision = change.revision();
     let mut touches = vec![Touch::Mailbox(id)];
@@ -393,7 +423,7 @@ pub async fn update(
     rows::update(change.tx(), &after).await?;
     take_quota(change.tx(), caller, &after.path, Some(before.quota), Some(after.quota)).await?;
     let path = after.path.clone();
-    let (before, after) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
+    let (before, after) = (view_of(change.tx(), caller, &before).await?, view_of(change.tx(), caller, &after).await?);
     let record = Record { object: id.to_string(), path, before: view(&before), after: view(&after), touches };
     Ok((after, change.commit(record).await?))
 }
