@@ -8,6 +8,7 @@ use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::login_history::{self, LoginEntry};
 use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
 use crate::control::passwords::NewPassword;
 use crate::control::{Caller, PageRequest, Paged};
@@ -150,11 +151,13 @@ pub struct MailboxView {
     usage: Option<UsageView>,
 }
 
-/// The last login by each protocol.
+/// Attempts to sign in to a mailbox.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Logins {
-    /// One entry a protocol that was used.
-    items: Vec<LastLogin>,
+    /// Newest first: at most 100 that were admitted, and as many that were not.
+    items: Vec<LoginEntry>,
+    /// The last login by each protocol that was used, however long ago.
+    last: Vec<LastLogin>,
 }
 
 /// Which mailboxes, and which page of them.
@@ -390,7 +393,10 @@ pub(super) async fn usage(
     one_with_usage(&state, mailbox).await?.usage.map(Json).ok_or_else(Problem::unavailable)
 }
 
-/// Read a mailbox's last login by each protocol
+/// Read who signed in to a mailbox, and who tried
+///
+/// Attempts of an hour that are alike are one entry, with their number. Each says what became of it and, when it was refused,
+/// why and which level of settings decided; a mail client is told nothing of this. Entries are kept for 90 days.
 #[utoipa::path(get, path = "/v1/mailboxes/{id}/logins", operation_id = "list_mailbox_logins", tag = "Mailboxes", params(("id" = MailboxId, Path)),
     responses((status = 200, body = Logins), (status = 404, body = Problem)))]
 pub(super) async fn logins(
@@ -398,5 +404,6 @@ pub(super) async fn logins(
     Permit(caller): Permit,
     Of(id): Of<MailboxId>,
 ) -> Result<Json<Logins>, Problem> {
-    Ok(Json(Logins { items: mailboxes::last_logins(&state.control, &caller, id).await? }))
+    let items = login_history::list(&state.control, &caller, id).await?;
+    Ok(Json(Logins { items, last: mailboxes::last_logins(&state.control, &caller, id).await? }))
 }

@@ -59,12 +59,13 @@ fn done_already(result: Result<()>) -> Result<()> {
     }
 }
 
-/// Forgets sign-ins that have expired, and old attempts of webhooks, and jobs that ended.
+/// Forgets sign-ins that have expired, and old attempts of webhooks, jobs that ended, and old logins.
 pub async fn forget(control: &Control) -> Result<()> {
     let mut tx = control.db.write().await?;
     api_sessions::forget(&mut tx, control.now_ms()).await?;
     let shown = i64::try_from(bounds::WEBHOOK_LOG_TIME.as_millis()).unwrap_or(i64::MAX);
     webhooks::forget(&mut tx, control.now_ms() - shown).await?;
+    super::login_history::forget(&mut tx, control.now_ms()).await?;
     tx.commit().await?;
     super::bulk_jobs::forget(control).await
 }

@@ -24,6 +24,7 @@ mod ids;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod login_history;
 pub mod mailboxes;
 pub mod nodes;
 pub mod passwords;

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (51, include_str!("../../migrations/control/0051_scheduled_changes.sql")),
     (60, include_str!("../../migrations/control/0060_app_passwords.sql")),
     (140, include_str!("../../migrations/control/0140_duties.sql")),
+    (141, include_str!("../../migrations/control/0141_login_history.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
 ];
 

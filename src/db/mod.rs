@@ -16,6 +16,7 @@ mod error;
 pub mod idempotency;
 pub mod keys;
 pub mod levels;
+pub mod login_history;
 pub mod logins;
 pub mod mailboxes;
 mod migrate;

@@ -51,7 +51,9 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
         allowed: a.enabled,
         source: a.source,
         tls_only: a.tls_only,
+        tls_only_source: a.tls_only_source,
         allow_from: a.allow_from.into(),
+        allow_from_source: a.allow_from_source,
     };
     let quota = above.quota(row.quota).quota();
     let above = Above {

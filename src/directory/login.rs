@@ -2,25 +2,19 @@
 //!
 //! Invariant: unknown, wrong and disabled get the same error after the same time, and count the same.
 
-use super::{Access, Admitted, Directory, Inner, MailboxConfig};
+pub use super::notes::Notes;
+
+use super::notes::{Note, Notepad, Whose};
+use super::{Access, Admitted, Directory, MailboxConfig};
 use crate::auth::scram::{Proof, Salting};
 use crate::auth::{Memory, Passwords, Throttle};
-use crate::db::logins::LoginRow;
-use crate::db::{app_passwords, logins, mailboxes};
+use crate::db::login_history::Seen;
+use crate::db::mailboxes;
 use crate::meters::meters;
-use crate::model::ids::{AppPasswordId, MailboxId};
-use crate::model::{EmailAddress, Protocol, bounds};
-use std::collections::HashMap;
+use crate::model::ids::AppPasswordId;
+use crate::model::{EmailAddress, LoginOutcome, LoginReason, Protocol, SettingLevel, bounds};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-/// Logins that wait to be noted; what comes beyond is not noted.
-const NOTES: usize = 10_000;
-/// How long notes are gathered for one write.
-const GATHER: Duration = Duration::from_millis(200);
 
 /// Why a login did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,22 +49,6 @@ enum Given<'a> {
     Proof(&'a Proof),
 }
 
-/// A login to note: whose, by what, when and from where.
-struct Note {
-    mailbox: MailboxId,
-    app: Option<AppPasswordId>,
-    row: LoginRow,
-}
-
-/// Of logins alike in these the last one is noted.
-type NoteOf = (MailboxId, Protocol, Option<AppPasswordId>);
-
-impl Note {
-    fn of(&self) -> NoteOf {
-        (self.mailbox, self.row.protocol, self.app)
-    }
-}
-
 /// Checks logins; cheap to clone.
 #[derive(Clone)]
 pub struct Login {
@@ -78,27 +56,20 @@ pub struct Login {
     passwords: Passwords,
     throttle: Throttle,
     memory: Memory,
-    notes: mpsc::Sender<Note>,
-}
-
-/// Writes the notes of logins; see [`Notes::write`].
-pub struct Notes {
-    received: mpsc::Receiver<Note>,
-    directory: Directory,
+    notes: Notepad,
 }
 
 impl Login {
     /// The way in, and the task that notes who came.
     pub fn new(directory: Directory, passwords: Passwords, throttle: Throttle) -> (Self, Notes) {
-        let (notes, received) = mpsc::channel(NOTES);
-        let login = Self { directory: directory.clone(), passwords, throttle, memory: Memory::default(), notes };
-        (login, Notes { received, directory })
+        let (notes, writer) = Notes::new(directory.clone());
+        (Self { directory, passwords, throttle, memory: Memory::default(), notes }, writer)
     }
 
     /// Verifies a name (an address) and password for a protocol from a network address, with or without TLS.
     ///
     /// # Errors
-    /// See [`LoginError`]; the reason of a refusal is in the log alone.
+    /// See [`LoginError`]; the reason of a refusal is in the log and in the login history alone.
     pub async fn password(
         &self,
         protocol: Protocol,
@@ -133,7 +104,7 @@ impl Login {
     /// Verifies a proof by SCRAM like [`Login::password`]; also answers what proves to the client who we are.
     ///
     /// # Errors
-    /// See [`LoginError`]; the reason of a refusal is in the log alone.
+    /// See [`LoginError`]; the reason of a refusal is in the log and in the login history alone.
     pub async fn scram(
         &self,
         protocol: Protocol,
@@ -195,6 +166,11 @@ impl Login {
         let subject = address.as_ref().map_or("", |address| address.key());
         let Some(attempt) = self.throttle.begin(subject, peer, now).await else {
             tracing::info!(%protocol, %peer, mailbox = subject, "login throttled");
+            if let Some(address) = address {
+                let seen = self::seen(protocol, peer, tls, LoginOutcome::Throttled);
+                let reason = Some(LoginReason::TooManyFailures);
+                self.notes.leave(Note { whose: Whose::Name(address), at: now, seen: Seen { reason, ..seen } });
+            }
             return Err(LoginError::Throttled);
         };
         let checked = match self.find(address.as_ref()).await {
@@ -208,15 +184,13 @@ impl Login {
                 return Err(error);
             }
         };
-        let mailbox = mailbox.filter(|_| right);
         let opens = |mailbox: &&Arc<MailboxConfig>| {
-            mailbox.access(protocol).admits(peer, tls) && mailbox.is_opened_by(app, protocol, peer, now)
+            right && mailbox.access(protocol).admits(peer, tls) && mailbox.is_opened_by(app, protocol, peer, now)
         };
         if let Some(mailbox) = mailbox.as_ref().filter(opens) {
             attempt.succeeded();
-            let row = LoginRow { protocol, at: now, peer: peer.to_canonical().to_string() };
-            // Under a flood of logins some are not noted; the last ones will be.
-            let _ = self.notes.try_send(Note { mailbox: mailbox.id, app, row });
+            let seen = Seen { app, ..self::seen(protocol, peer, tls, LoginOutcome::Admitted) };
+            self.notes.leave(Note { whose: Whose::Mailbox(mailbox.id), at: now, seen });
             return Ok(Admitted { mailbox: mailbox.clone(), app_password: app });
         }
         // A password that is right where the mailbox may not sign in counts once, as a wrong one does: nothing
@@ -224,10 +198,25 @@ impl Login {
         if known {
             attempt.forgiven();
         }
-        let because =
-            mailbox.map_or("unknown or wrong password", |mailbox| because(mailbox.access(protocol), peer, tls));
-        tracing::info!(%protocol, %peer, mailbox = subject, because, "login refused");
+        let (reason, level) = match &mailbox {
+            Some(mailbox) if right => because(mailbox.access(protocol), app, peer, tls),
+            _ => (LoginReason::WrongPassword, None),
+        };
+        tracing::info!(%protocol, %peer, mailbox = subject, because = %reason, "login refused");
+        if let Some(mailbox) = mailbox {
+            let seen = self::seen(protocol, peer, tls, LoginOutcome::Refused);
+            let seen = Seen { reason: Some(reason), level, app, ..seen };
+            self.notes.leave(Note { whose: Whose::Mailbox(mailbox.id), at: now, seen });
+        }
         Err(LoginError::Refused)
+    }
+
+    /// Notes that somebody who was admitted found no place for one more session.
+    pub fn found_no_place(&self, admitted: &Admitted, protocol: Protocol, peer: IpAddr, tls: bool) {
+        let (app, reason) = (admitted.app_password, Some(LoginReason::TooManySessions));
+        let seen = Seen { app, reason, ..seen(protocol, peer, tls, LoginOutcome::Refused) };
+        let at = self.directory.inner().clock.now_ms();
+        self.notes.leave(Note { whose: Whose::Mailbox(admitted.id), at, seen });
     }
 
     async fn find(&self, address: Option<&EmailAddress>) -> Result<Option<Arc<MailboxConfig>>, LoginError> {
@@ -295,49 +284,24 @@ impl Login {
     }
 }
 
-/// Why a right password does not open a protocol, for the log.
-fn because(access: &Access, peer: IpAddr, tls: bool) -> &'static str {
-    match access.allowed {
-        false => access.source.as_str(),
-        true if access.tls_only && !tls => "tls_only",
-        true if !access.admits(peer, tls) => "allow_from",
-        true => "not with this password",
-    }
+/// What is seen of every login.
+fn seen(protocol: Protocol, peer: IpAddr, tls: bool, outcome: LoginOutcome) -> Seen {
+    let peer = peer.to_canonical().to_string();
+    Seen { protocol, peer, tls, outcome, reason: None, level: None, app: None }
 }
 
-impl Notes {
-    /// Notes logins, many in one write, until the shutdown.
-    pub async fn write(mut self, shutdown: CancellationToken) {
-        loop {
-            let first = tokio::select! {
-                biased;
-                note = self.received.recv() => note,
-                () = shutdown.cancelled() => None,
-            };
-            let Some(first) = first else { return };
-            // What more comes is written with it; a shutdown writes at once what is there.
-            tokio::select! {
-                () = tokio::time::sleep(GATHER) => {}
-                () = shutdown.cancelled() => {}
-            }
-            let mut newest = HashMap::from([(first.of(), first.row)]);
-            while let Ok(note) = self.received.try_recv() {
-                newest.insert(note.of(), note.row);
-            }
-            if let Err(error) = write(self.directory.inner(), &newest).await {
-                tracing::warn!(%error, "logins are not noted");
-            }
-        }
+/// Why a right password does not open a protocol, and the level that decided.
+fn because(
+    access: &Access,
+    app: Option<AppPasswordId>,
+    peer: IpAddr,
+    tls: bool,
+) -> (LoginReason, Option<SettingLevel>) {
+    match app {
+        _ if !access.allowed => (LoginReason::ProtocolOff, Some(access.source)),
+        _ if access.tls_only && !tls => (LoginReason::TlsRequired, Some(access.tls_only_source)),
+        _ if !access.admits(peer, tls) => (LoginReason::NetworkNotAllowed, Some(access.allow_from_source)),
+        Some(_) => (LoginReason::AppPassword, None),
+        None => (LoginReason::AppPasswordsOnly, Some(SettingLevel::Mailbox)),
     }
-}
-
-async fn write(inner: &Inner, newest: &HashMap<NoteOf, LoginRow>) -> crate::db::Result<()> {
-    let mut tx = inner.db.write().await?;
-    for ((mailbox, _, app), row) in newest {
-        logins::note(&mut tx, *mailbox, row).await?;
-        if let Some(app) = app {
-            app_passwords::used(&mut tx, *app, row).await?;
-        }
-    }
-    tx.commit().await
 }

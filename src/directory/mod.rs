@@ -11,6 +11,7 @@ mod load;
 pub mod login;
 mod lookup;
 mod nodes;
+mod notes;
 mod routes;
 pub mod sessions;
 
@@ -105,8 +106,12 @@ pub struct Access {
     pub source: SettingLevel,
     /// Whether a login needs TLS.
     pub tls_only: bool,
+    /// The level that decided it.
+    pub tls_only_source: SettingLevel,
     /// The networks a login may come from; an empty list is everywhere.
     pub allow_from: Arc<[Network]>,
+    /// The level that decided it.
+    pub allow_from_source: SettingLevel,
 }
 
 impl Access {

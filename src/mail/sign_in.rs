@@ -79,7 +79,10 @@ async fn open(
     let (peer, tls) = (conn.peer(), conn.is_tls());
     let opened = services.directory.sessions().open(admitted.clone(), protocol, peer, tls).await;
     let guard = opened.map_err(|error| match error {
-        OpenError::TooMany => SignInError::TooMany,
+        OpenError::TooMany => {
+            services.login.found_no_place(&admitted, protocol, peer.ip(), tls);
+            SignInError::TooMany
+        }
         OpenError::Denied(reason) => SignInError::Denied(reason),
         OpenError::Directory(_) => SignInError::Unavailable,
     })?;

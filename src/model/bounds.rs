@@ -215,6 +215,15 @@ pub const SCRAM_CHALLENGE_TIME: Duration = Duration::from_millis(50);
 /// Verified passwords remembered at once, and as many wrong ones.
 pub const VERIFIED_PASSWORDS: u64 = 50_000;
 
+/// Entries of a mailbox's login history: so many admitted, and as many that were not.
+pub const LOGIN_HISTORY: i64 = 100;
+/// How long an entry of a login history is kept.
+pub const LOGIN_HISTORY_TIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Failures on one mailbox, unlike each other, that are noted at once; of more the addresses are not.
+pub const LOGIN_FAILURES_AT_ONCE: usize = 20;
+/// Names of throttled logins that are looked up at once.
+pub const LOGIN_NAMES_AT_ONCE: usize = 100;
+
 // --- HTTP ----------------------------------------------------------------------------
 
 /// Time for the header of a request.

@@ -4,6 +4,7 @@ mod app_passwords;
 mod bulk;
 mod callers;
 mod containment;
+mod editable;
 mod events;
 mod every_operation;
 mod mail;

@@ -11,6 +11,7 @@ mod containment;
 mod feed;
 mod log;
 mod logging_in;
+mod login_history;
 mod look_ups;
 mod objects;
 mod plans;
@@ -100,6 +101,12 @@ on_both! {
         a_new_password_is_not_remembered_as_the_old_one
         an_imported_hash_becomes_one_of_ours
         the_last_login_is_noted
+    }
+    login_history {
+        every_refusal_says_why_and_who_decided
+        alike_attempts_are_one_entry_and_go_with_the_mailbox
+        a_flood_of_failures_pushes_no_login_out
+        a_throttled_login_is_noted_too
     }
     objects {
         a_domain_has_one_spelling

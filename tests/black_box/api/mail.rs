@@ -1,6 +1,6 @@
 //! What the API shows of mail: protocols, aliases, usage, logins, sessions.
 
-use crate::support::{Backend, PATIENCE, Server};
+use crate::support::{Backend, PASSWORD, PATIENCE, Server};
 use serde_json::json;
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ fn an_alias_delivers_to_all_its_targets(backend: Backend) {
 fn logins_and_sessions_are_shown(backend: Backend) {
     let server = Server::start(backend);
     let api = server.operator();
-    api.domain("seen.example");
+    let domain = api.domain("seen.example");
     let ada = api.mailbox("ada@seen.example");
     let mut imap = server.imap().login("ada@seen.example");
     imap.ok("NOOP");
@@ -90,4 +90,22 @@ fn logins_and_sessions_are_shown(backend: Backend) {
     };
     assert_eq!((&items[0]["protocol"], &items[0]["from"]), (&json!("imap"), &json!("127.0.0.1")));
     assert!(items[0]["at"].is_string());
+    assert_eq!((&items[0]["outcome"], &items[0]["tls"]), (&json!("admitted"), &json!(false)), "{items}");
+    // The client is told nothing; the owner is told why, and by whose word.
+    api.change(&format!("/v1/domains/{domain}/protocols"), &json!({"pop3": {"state": "disabled"}}));
+    let mut pop3 = server.pop3();
+    pop3.command("USER ada@seen.example");
+    let refused = pop3.command(&format!("PASS {PASSWORD}"));
+    assert!(refused.starts_with("-ERR") && !refused.contains("domain"), "{refused}");
+    let owner = server.anonymous().sign_in("ada@seen.example", PASSWORD);
+    let entry = loop {
+        let items = owner.get(&path).json()["items"].clone();
+        if let Some(entry) = items.as_array().expect("a list").iter().find(|entry| entry["outcome"] == "refused") {
+            break entry.clone();
+        }
+        assert!(Instant::now() < deadline, "the refusal is never shown");
+        std::thread::yield_now();
+    };
+    let told = (&entry["protocol"], &entry["reason"], &entry["level"], &entry["times"]);
+    assert_eq!(told, (&json!("pop3"), &json!("protocol_off"), &json!("domain"), &json!(1)), "{entry}");
 }
