@@ -8,6 +8,7 @@ use super::page::{PageOf, page};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::limits;
 use crate::control::login_history::{self, LoginEntry};
 use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
 use crate::control::passwords::NewPassword;
@@ -149,6 +150,9 @@ pub struct MailboxView {
     /// What it holds.
     /// `null` where the counter is damaged: `facteur store check --repair` counts anew.
     usage: Option<UsageView>,
+    /// Recipients of what it sent in the last 24 hours, by whole hours; `null` in lists.
+    #[schema(example = 12)]
+    sent_last_day: Option<u64>,
 }
 
 /// Attempts to sign in to a mailbox.
@@ -187,12 +191,15 @@ async fn with_usage(state: &ApiState, mailboxes: Vec<Mailbox>) -> Result<Vec<Mai
     let view = |(mailbox, usage): (Mailbox, Option<crate::model::Usage>)| MailboxView {
         mailbox,
         usage: usage.map(|usage| UsageView { bytes: usage.bytes, messages: usage.messages }),
+        sent_last_day: None,
     };
     Ok(mailboxes.into_iter().zip(usages).map(view).collect())
 }
 
 pub(super) async fn one_with_usage(state: &ApiState, mailbox: Mailbox) -> Result<MailboxView, Problem> {
-    with_usage(state, vec![mailbox]).await?.pop().ok_or_else(Problem::not_found)
+    let sent = limits::sent_last_day(&state.control, mailbox.id).await?;
+    let view = with_usage(state, vec![mailbox]).await?.pop().ok_or_else(Problem::not_found)?;
+    Ok(MailboxView { sent_last_day: Some(sent), ..view })
 }
 
 /// Create a mailbox
@@ -265,7 +272,7 @@ const COLUMNS: &[&str] = &[
     "used_messages",
 ];
 
-fn row_of(MailboxView { mailbox, usage }: &MailboxView) -> Vec<String> {
+fn row_of(MailboxView { mailbox, usage, .. }: &MailboxView) -> Vec<String> {
     let number = |value: Option<u64>| value.map(|n| n.to_string()).unwrap_or_default();
     let protocols = &mailbox.protocols;
     vec![

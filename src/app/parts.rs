@@ -8,7 +8,7 @@ use crate::auth::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::control::{Control, bootstrap, dispatch::Dispatch, sign_in::SignIn};
 use crate::db::Db;
-use crate::directory::{Directory, Login};
+use crate::directory::{Counting, Directory, Login};
 use crate::mail::Services;
 use crate::mail::conn::ConnSettings;
 use crate::net::{Outbound, Rates, TlsIdentity};
@@ -63,6 +63,8 @@ impl Parts {
         let until = stop.clone();
         background.spawn(async move { follower.follow(committed, until).await });
         background.spawn(notes.write(stop.clone()));
+        let (activity, counting) = Counting::new(directory.clone());
+        background.spawn(counting.run(stop.clone()));
         let outbound = Outbound::new(settings.outbound_allow.clone()).context("the client for webhooks")?;
         let dispatch = Dispatch { control: control.clone(), seal: seal.clone(), outbound: outbound.clone() };
         background.spawn(dispatch.run(directory.applied_changes(), stop.clone()));
@@ -72,6 +74,7 @@ impl Parts {
         let services = Services {
             directory: directory.clone(),
             login,
+            activity,
             store: store.clone(),
             columns: Default::default(),
             clock: clock.clone(),

@@ -3,7 +3,7 @@
 //! It says what; `app` does it with the store.
 
 use super::{Control, Result};
-use crate::db::{Page, api_sessions, app_passwords, mailboxes, purges, webhooks};
+use crate::db::{Page, api_sessions, app_passwords, mailboxes, purges, sends, webhooks};
 use crate::model::bounds;
 use crate::model::ids::MailboxId;
 
@@ -65,6 +65,7 @@ pub async fn forget(control: &Control) -> Result<()> {
     api_sessions::forget(&mut tx, control.now_ms()).await?;
     let shown = i64::try_from(bounds::WEBHOOK_LOG_TIME.as_millis()).unwrap_or(i64::MAX);
     webhooks::forget(&mut tx, control.now_ms() - shown).await?;
+    sends::forget(&mut tx, control.now_ms()).await?;
     super::login_history::forget(&mut tx, control.now_ms()).await?;
     tx.commit().await?;
     super::bulk_jobs::forget(control).await

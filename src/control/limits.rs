@@ -7,8 +7,8 @@
 use super::{Caller, Control, Error, Result, tenants};
 use crate::db::counts::{self, Sold};
 use crate::db::levels::{self, Above, TenantLevel};
-use crate::db::{Tx, tenants as tenant_rows};
-use crate::model::ids::{PlanId, TenantId};
+use crate::db::{Tx, sends, tenants as tenant_rows};
+use crate::model::ids::{MailboxId, PlanId, TenantId};
 use crate::model::{LimitName, Quota, TenantKind};
 
 /// A limit that was reached.
@@ -46,6 +46,9 @@ pub struct TenantLimits {
     pub oversell: bool,
     /// One entry a limit.
     pub items: Vec<LimitView>,
+    /// Recipients of what was sent at and below it in the last 24 hours, by whole hours.
+    #[schema(example = 120)]
+    pub sent_last_day: u64,
 }
 
 fn reached(caller: &Caller, tenant: &TenantLevel, name: LimitName, used: u64, max: u64) -> Error {
@@ -223,6 +226,7 @@ pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Resu
     let above = levels::above(&mut tx, &row.path).await?;
     let Some(tenant) = above.0.first() else { return Err(Error::NotFound) };
     let oversell = tenant.plan.as_ref().is_some_and(|plan| plan.oversell);
+    let sent_last_day = sends::used(&mut tx, id.0, control.now_ms()).await?;
     let mut items = Vec::new();
     for name in LimitName::ALL.iter().copied() {
         let used = match name {
@@ -231,9 +235,16 @@ pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId) -> Resu
                 sold_and_kept(&mut tx, tenant, name).await?.0
             }
             LimitName::Bytes => bytes_given(&mut tx, tenant, &above).await?,
+            LimitName::SendsPerDay => sent_last_day,
             _ => used_below(&mut tx, tenant.id, name).await?,
         };
         items.push(LimitView { name, used, max: tenant.limit(name) });
     }
-    Ok(TenantLimits { plan: tenant.plan.as_ref().map(|plan| plan.id), oversell, items })
+    Ok(TenantLimits { plan: tenant.plan.as_ref().map(|plan| plan.id), oversell, items, sent_last_day })
+}
+
+/// Recipients of what a mailbox sent in the last 24 hours, by whole hours.
+pub async fn sent_last_day(control: &Control, mailbox: MailboxId) -> Result<u64> {
+    let mut tx = control.db.read().await?;
+    Ok(sends::used(&mut tx, mailbox.0, control.now_ms()).await?)
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (60, include_str!("../../migrations/control/0060_app_passwords.sql")),
     (140, include_str!("../../migrations/control/0140_duties.sql")),
     (141, include_str!("../../migrations/control/0141_login_history.sql")),
+    (142, include_str!("../../migrations/control/0142_sends.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
 ];
 

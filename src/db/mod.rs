@@ -27,6 +27,7 @@ pub mod purges;
 pub mod revisions;
 pub mod scheduled_changes;
 pub mod secrets;
+pub mod sends;
 pub mod suspensions;
 pub mod tenants;
 pub mod touched;

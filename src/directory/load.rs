@@ -1,10 +1,10 @@
 //! Reading configuration as the mail services want it: settings resolved, one moment of the database.
 
-use super::{Above, Access, AppPassword, DirectoryError, MailboxConfig};
+use super::{Above, Access, AppPassword, DirectoryError, MailboxConfig, SendLimit};
 use crate::db::effective::{self, EffectiveAccess, Own, Said};
 use crate::db::mailboxes::{self, MailboxRow};
 use crate::db::{Db, Tx, app_passwords, domains, levels, revisions, suspensions};
-use crate::model::Revision;
+use crate::model::{LimitName, Revision};
 use crate::model::ids::MailboxId;
 use std::sync::Arc;
 
@@ -56,6 +56,10 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
         allow_from_source: a.allow_from_source,
     };
     let quota = above.quota(row.quota).quota();
+    let limit = |tenant: &levels::TenantLevel| {
+        tenant.limit(LimitName::SendsPerDay).map(|max| SendLimit { tenant: tenant.id, max })
+    };
+    let send_limits = above.0.iter().filter_map(limit).collect();
     let above = Above {
         tenants: above.0.iter().map(|tenant| tenant.id).collect(),
         plans: above.plans().map(|plan| plan.id).collect(),
@@ -76,6 +80,7 @@ async fn resolve(tx: &mut Tx, row: MailboxRow, now: i64) -> Result<MailboxConfig
         may_receive: effective.receiving.enabled,
         takes_mail: own.takes_mail(),
         may_send,
+        send_limits,
         as_of: revisions::newest(tx).await?,
         valid_until: suspended.iter().filter_map(|(_, until)| *until).chain(ends).min(),
     })

@@ -4,6 +4,7 @@
 //! revision touches. It never writes configuration and never holds all of it.
 //! Invariant: after [`Directory::wait_applied`] of a revision, no answer here is older.
 
+pub mod activity;
 mod app_password;
 mod cache;
 mod feed;
@@ -13,12 +14,15 @@ mod lookup;
 mod nodes;
 mod notes;
 mod routes;
+mod sends;
 pub mod sessions;
 
+pub use activity::{Activity, Counting};
 pub use app_password::{Admitted, AppPassword};
 pub use login::{Login, LoginError};
 pub use nodes::{Everywhere, NodeInfo};
 pub use routes::Posting;
+pub use sends::SendLimit;
 pub use sessions::{EndReason, SessionGuard, SessionInfo, Sessions};
 
 use crate::clock::Clock;
@@ -82,6 +86,8 @@ pub struct MailboxConfig {
     pub takes_mail: bool,
     /// False while a suspension refuses what it submits.
     pub may_send: bool,
+    /// How much plans let it send, nearest first.
+    pub send_limits: Arc<[SendLimit]>,
     /// The revision this was read at.
     pub as_of: Revision,
     /// When a suspension ends by itself and this has to be read again, Unix milliseconds.

@@ -13,7 +13,7 @@ pub mod sign_in;
 pub mod smtp;
 
 use crate::clock::Clock;
-use crate::directory::{Directory, Login};
+use crate::directory::{Activity, Directory, Login};
 use crate::store::Store;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct Services {
     pub directory: Directory,
     /// The one way in.
     pub login: Login,
+    /// Where is noted what mailboxes do.
+    pub activity: Activity,
     /// Messages at rest.
     pub store: Store,
     /// What searches keep of the folders they looked at.

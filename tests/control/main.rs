@@ -16,6 +16,7 @@ mod look_ups;
 mod objects;
 mod plans;
 mod scopes;
+mod sends;
 mod sessions;
 mod signing_in;
 mod start;
@@ -134,6 +135,12 @@ on_both! {
         a_narrow_key_sees_and_makes_nothing_wider
         a_duty_narrows_a_user
         a_duty_is_chosen_by_another_and_holds_at_once
+    }
+    sends {
+        of_many_who_send_at_once_so_many_may
+        a_day_goes_by_hour_by_hour
+        every_level_of_the_tree_limits_what_is_sent
+        a_new_limit_holds_at_once
     }
     sessions {
         sessions_are_known_while_they_last

@@ -6,7 +6,7 @@
 use super::content::Content;
 use super::reply::{self, Reply};
 use super::submission::Submitter;
-use crate::delivery::{self, Envelope};
+use crate::delivery::{self, Envelope, Verdict};
 use crate::directory::MailboxConfig;
 use crate::mail::Services;
 use crate::model::{ReversePath, bounds};
@@ -83,11 +83,42 @@ impl Incoming {
         let intake = std::mem::replace(&mut self.intake, Err(reply::own_fault()))?;
         let staged = intake.finish().await.map_err(failed)?;
         let now = self.services.clock.now();
+        let sender = self.sender().await?;
+        self.take_sends(sender.as_ref(), envelope).await?;
         let verdict = delivery::deliver(&self.services.store, envelope, staged, now).await;
+        self.note_sends(sender.as_ref(), envelope, verdict).await;
         tracing::info!(
             id = %self.id, ?verdict, octets = self.content.size(), recipients = envelope.recipients.len(), "message received"
         );
         Ok(reply::of_verdict(verdict, &self.id))
+    }
+
+    /// Who submits it, by the settings of now.
+    async fn sender(&self) -> Result<Option<Arc<MailboxConfig>>, Reply> {
+        let Some(login) = &self.login else { return Ok(None) };
+        let now = self.services.directory.mailbox(login.id).await.map_err(|_| reply::own_fault())?;
+        Ok(Some(now.unwrap_or_else(|| login.clone())))
+    }
+
+    /// Counts the recipients of a sender that something limits, before anybody has the message.
+    async fn take_sends(&self, sender: Option<&Arc<MailboxConfig>>, envelope: &Envelope) -> Result<(), Reply> {
+        let Some(sender) = sender.filter(|sender| !sender.send_limits.is_empty()) else { return Ok(()) };
+        match self.services.directory.take_sends(sender, envelope.recipients.len()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(reply::sends_used_up()),
+            Err(_) => Err(reply::own_fault()),
+        }
+    }
+
+    /// Counts what nothing limits, and takes back what was counted and then not sent.
+    async fn note_sends(&self, sender: Option<&Arc<MailboxConfig>>, envelope: &Envelope, verdict: Verdict) {
+        let Some(sender) = sender else { return };
+        let recipients = envelope.recipients.len();
+        match (verdict, sender.send_limits.is_empty()) {
+            (Verdict::Stored, true) => self.services.activity.sent(sender, self.services.clock.now_ms(), recipients),
+            (Verdict::Stored, false) | (_, true) => {}
+            (_, false) => self.services.directory.give_back_sends(sender, recipients).await,
+        }
     }
 
     /// Our fields, then the header as it came.

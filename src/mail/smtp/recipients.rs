@@ -24,9 +24,10 @@ impl Session {
 
     async fn try_mail(&mut self, sender: Option<ReversePath>, parameters: MailParameters) -> Result<Reply, Reply> {
         self.state.may_open()?;
-        if self.role == Role::Submission {
-            self.check_sender(sender.as_ref()).await?;
-        }
+        let sends_left = match self.role {
+            Role::Submission => self.check_sender(sender.as_ref()).await?,
+            Role::Mx => None,
+        };
         if !self.services.store.accepts_mail() {
             return Err(reply::no_storage());
         }
@@ -38,28 +39,29 @@ impl Session {
             return Err(needs_utf8());
         }
         let envelope = Envelope { sender, recipients: Vec::new() };
-        self.state.open(Transaction { envelope, size: parameters.size, utf8: parameters.utf8 });
+        self.state.open(Transaction { envelope, size: parameters.size, utf8: parameters.utf8, sends_left });
         Ok(Reply::new(250, "2.1.0", "Ok"))
     }
 
-    /// RFC 6409 §4.3, §6.1: signed in, may send, and the sender is the login's own.
-    async fn check_sender(&self, sender: Option<&ReversePath>) -> Result<(), Reply> {
+    /// RFC 6409 §4.3, §6.1: signed in, may send, and the sender is the login's own. How many recipients it has left.
+    async fn check_sender(&self, sender: Option<&ReversePath>) -> Result<Option<u64>, Reply> {
         let Some(login) = &self.login else {
             return Err(Reply::new(530, "5.7.0", "Authentication required"));
         };
         // Settings may have changed since the login without ending it.
         let directory = &self.services.directory;
         let now = directory.mailbox(login.id).await.map_err(|_| reply::own_fault())?;
-        if !now.is_some_and(|mailbox| mailbox.may_send) {
+        let Some(now) = now.filter(|mailbox| mailbox.may_send) else {
             return Err(Reply::new(550, "5.7.1", "Sending is suspended for this mailbox"));
-        }
-        let Some(sender) = sender else { return Ok(()) };
+        };
+        let left = directory.sends_left(&now).await.map_err(|_| reply::own_fault())?;
+        let Some(sender) = sender else { return Ok(left) };
         let own = match sender.address() {
             Some(sender) => directory.may_send_as(login, sender).await.map_err(|_| reply::own_fault())?,
             // What is no address here belongs to nobody here.
             None => false,
         };
-        if own { Ok(()) } else { Err(Reply::new(550, "5.7.1", "The sender's address does not belong to this login")) }
+        if own { Ok(left) } else { Err(Reply::new(550, "5.7.1", "The sender's address does not belong to this login")) }
     }
 
     /// RCPT (RFC 5321 §4.1.1.3).
@@ -71,6 +73,9 @@ impl Session {
 
     async fn try_rcpt(&mut self, path: ForwardPath) -> Result<Reply, Reply> {
         let transaction = self.state.for_recipient()?;
+        if transaction.sends_left.is_some_and(|left| transaction.envelope.recipients.len() as u64 >= left) {
+            return Err(reply::sends_used_up());
+        }
         let (utf8, size) = (transaction.utf8, transaction.size.unwrap_or(1));
         let accepted: usize = transaction.envelope.recipients.iter().map(|to| to.mailboxes.len()).sum();
         let sender = transaction.envelope.sender.as_ref().and_then(ReversePath::address).cloned();

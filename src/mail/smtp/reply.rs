@@ -80,6 +80,12 @@ pub fn over_quota() -> Reply {
     Reply::new(452, "4.2.2", "The mailbox is over its quota")
 }
 
+/// More recipients within a day than plans let this account send to (RFC 3463 §3.8, for now).
+pub fn sends_used_up() -> Reply {
+    let text = "The sending limit of this account is used up: so many recipients in 24 hours; try again later";
+    Reply::new(452, "4.7.1", text)
+}
+
 /// The reply to the end of a message.
 pub fn of_verdict(verdict: Verdict, id: &str) -> Reply {
     match verdict {

@@ -25,6 +25,8 @@ pub struct Transaction {
     pub size: Option<u64>,
     /// SMTPUTF8 was asked for.
     pub utf8: bool,
+    /// To how many recipients its sender may send now, where something limits that.
+    pub sends_left: Option<u64>,
 }
 
 /// The state; `M` is a message of which chunks have come.
