@@ -107,6 +107,8 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("by-name"), _) => json!("example.org"),
         (Some("by-address"), _) => json!("alice@example.org"),
         (Some("revisions"), _) | (None, "after") => json!(42),
+        (None, "from") => json!("2026-11-01"),
+        (None, "to") => json!("2026-11-30"),
         (None, "cursor") => json!("1a2b3c"),
         (None, "limit") => json!(100),
         (None, "wait") => json!(20),

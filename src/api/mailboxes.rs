@@ -14,7 +14,7 @@ use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailb
 use crate::control::passwords::NewPassword;
 use crate::control::{Caller, PageRequest, Paged};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
-use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp, bounds};
+use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp, Usage, bounds};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -181,14 +181,24 @@ pub struct MailboxQuery {
     deleted: Option<bool>,
 }
 
+/// What mailboxes hold, in their order; none where the counter is damaged.
+async fn usages_of(state: &ApiState, ids: &[MailboxId]) -> Result<Vec<Option<Usage>>, Problem> {
+    state.store.usages(ids).await.map_err(|error| {
+        tracing::warn!(%error, "usage cannot be read");
+        Problem::unavailable()
+    })
+}
+
+/// What a mailbox holds.
+pub(super) async fn usage_of(state: &ApiState, id: MailboxId) -> Result<Usage, Problem> {
+    usages_of(state, &[id]).await?.pop().flatten().ok_or_else(Problem::unavailable)
+}
+
 /// Mailboxes with what they hold, in their order.
 async fn with_usage(state: &ApiState, mailboxes: Vec<Mailbox>) -> Result<Vec<MailboxView>, Problem> {
     let ids: Vec<MailboxId> = mailboxes.iter().map(|mailbox| mailbox.id).collect();
-    let usages = state.store.usages(&ids).await.map_err(|error| {
-        tracing::warn!(%error, "usage cannot be read");
-        Problem::unavailable()
-    })?;
-    let view = |(mailbox, usage): (Mailbox, Option<crate::model::Usage>)| MailboxView {
+    let usages = usages_of(state, &ids).await?;
+    let view = |(mailbox, usage): (Mailbox, Option<Usage>)| MailboxView {
         mailbox,
         usage: usage.map(|usage| UsageView { bytes: usage.bytes, messages: usage.messages }),
         sent_last_day: None,
@@ -386,18 +396,6 @@ pub(super) async fn restore(
     let (mailbox, revision) = mailboxes::restore(&state.control, &caller, id, expected.as_deref()).await?;
     let view = one_with_usage(&state, mailbox).await?;
     Ok(changed(&state, view, revision).await)
-}
-
-/// Read what a mailbox holds
-#[utoipa::path(get, path = "/v1/mailboxes/{id}/usage", operation_id = "get_mailbox_usage", tag = "Mailboxes", params(("id" = MailboxId, Path)),
-    responses((status = 200, body = UsageView), (status = 404, body = Problem)))]
-pub(super) async fn usage(
-    State(state): State<ApiState>,
-    Permit(caller): Permit,
-    Of(id): Of<MailboxId>,
-) -> Result<Json<UsageView>, Problem> {
-    let mailbox = mailboxes::get(&state.control, &caller, id).await?;
-    one_with_usage(&state, mailbox).await?.usage.map(Json).ok_or_else(Problem::unavailable)
 }
 
 /// Read who signed in to a mailbox, and who tried

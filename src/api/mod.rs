@@ -45,6 +45,7 @@ mod sign_in;
 mod suspensions;
 mod tenants;
 mod turns;
+mod usage;
 mod users;
 mod webhooks;
 mod written;
@@ -128,7 +129,9 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Mailboxes, routes!(mailboxes::get, mailboxes::update, mailboxes::delete))
         .of(R::Mailboxes, routes!(mailboxes::get_by_address))
         .of(R::Mailboxes, routes!(mailboxes::restore))
-        .of(R::Mailboxes, routes!(mailboxes::usage))
+        .of(R::Mailboxes, routes!(usage::of_mailbox))
+        .of(R::Domains, routes!(usage::of_domain))
+        .of(R::Tenants, routes!(usage::of_tenant))
         .of(R::Sessions, routes!(mailboxes::logins))
         .of(R::Protocols, routes!(protocols::of_mailbox, protocols::patch_mailbox))
         .of(R::Suspensions, routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))

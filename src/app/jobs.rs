@@ -3,7 +3,7 @@
 //! Each job takes no input and asks the database what is to be done, so that a restart loses
 //! nothing. Invariant: one that fails is tried again at the next turn.
 
-use crate::control::{Control, jobs};
+use crate::control::{Control, jobs, usage};
 use crate::directory::Directory;
 use crate::model::Revision;
 use crate::model::ids::MailboxId;
@@ -88,6 +88,9 @@ async fn sweep(control: &Control, directory: &Directory, store: &Store, history:
     loop {
         every.tick().await;
         expire(control, directory, store).await;
+        if let Err(error) = count_usage(control, store).await {
+            tracing::warn!(%error, "what mailboxes hold is not counted");
+        }
         if let Some(history) = &history {
             history.export(control).await;
         }
@@ -145,4 +148,24 @@ async fn expire(control: &Control, directory: &Directory, store: &Store) {
             }
         }
     }
+}
+
+/// Once an hour, and on one node: counts what mailboxes hold.
+async fn count_usage(control: &Control, store: &Store) -> anyhow::Result<()> {
+    if !usage::take_turn(control).await? {
+        return Ok(());
+    }
+    let (mut after, mut changed) = (MailboxId(0), 0);
+    loop {
+        let mailboxes = usage::to_count(control, after).await?;
+        let Some(last) = mailboxes.last() else { break };
+        after = *last;
+        let held = store.usages(&mailboxes).await?;
+        // Of a damaged counter nothing is known: what was counted last stands.
+        let held: Vec<_> = mailboxes.into_iter().zip(held).filter_map(|(id, held)| Some((id, held?))).collect();
+        changed += usage::count(control, &held).await?;
+    }
+    while usage::count_gone(control).await? > 0 {}
+    tracing::debug!(changed, "usage was counted");
+    Ok(())
 }

@@ -66,6 +66,7 @@ pub async fn forget(control: &Control) -> Result<()> {
     let shown = i64::try_from(bounds::WEBHOOK_LOG_TIME.as_millis()).unwrap_or(i64::MAX);
     webhooks::forget(&mut tx, control.now_ms() - shown).await?;
     sends::forget(&mut tx, control.now_ms()).await?;
+    super::usage::forget(&mut tx, control.now_ms()).await?;
     super::login_history::forget(&mut tx, control.now_ms()).await?;
     tx.commit().await?;
     super::bulk_jobs::forget(control).await

@@ -37,6 +37,7 @@ pub mod suspensions;
 pub mod tenants;
 pub mod together;
 pub mod undo;
+pub mod usage;
 pub mod users;
 pub mod webhooks;
 

@@ -64,7 +64,7 @@ fn none_or<T: std::str::FromStr>(row: &Row, column: usize) -> Result<Option<T>> 
 /// Notes attempts of a mailbox that is there.
 pub async fn note(tx: &mut Tx, mailbox: MailboxId, seen: &Seen, at: Times) -> Result<()> {
     const SQL: &str = "INSERT INTO login_history (mailbox_id, hour, protocol, peer, tls, outcome, reason, level, app_password_id, admitted, first_at, last_at, times) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE EXISTS (SELECT 1 FROM mailboxes WHERE id = $1) \
+         SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), $3, $4, CAST($5 AS BIGINT), $6, $7, $8, CAST($9 AS BIGINT), CAST($10 AS BIGINT), CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT) WHERE EXISTS (SELECT 1 FROM mailboxes WHERE id = $1) \
          ON CONFLICT (mailbox_id, hour, protocol, peer, tls, outcome, reason, level, app_password_id) DO UPDATE SET \
          last_at = CASE WHEN excluded.last_at > login_history.last_at THEN excluded.last_at ELSE login_history.last_at END, \
          times = login_history.times + excluded.times RETURNING times";

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (140, include_str!("../../migrations/control/0140_duties.sql")),
     (141, include_str!("../../migrations/control/0141_login_history.sql")),
     (142, include_str!("../../migrations/control/0142_sends.sql")),
+    (143, include_str!("../../migrations/control/0143_usage.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
 ];
 

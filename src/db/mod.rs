@@ -32,6 +32,7 @@ pub mod suspensions;
 pub mod tenants;
 pub mod touched;
 mod tx;
+pub mod usage;
 pub mod users;
 pub mod webhooks;
 

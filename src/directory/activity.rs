@@ -5,7 +5,9 @@
 
 use super::sends::subjects;
 use super::{Directory, MailboxConfig};
-use crate::db::sends;
+use crate::db::usage::{self, Done};
+use crate::db::{Tx, sends};
+use crate::model::Day;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,9 @@ const GATHER: Duration = Duration::from_secs(1);
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Did {
-    /// A message was sent to so many recipients, which are to be counted.
+    /// A message came in.
+    Received,
+    /// A message was sent; to so many recipients, where these are not counted already.
     Sent(usize),
 }
 
@@ -35,9 +39,16 @@ struct Note {
 pub struct Activity(mpsc::Sender<Note>);
 
 impl Activity {
-    /// A mailbox that nothing limits has sent a message to so many recipients.
+    /// A mailbox has sent a message to so many recipients.
     pub fn sent(&self, mailbox: &Arc<MailboxConfig>, at: i64, recipients: usize) {
+        // What something limits was counted before it was delivered.
+        let recipients = if mailbox.send_limits.is_empty() { recipients } else { 0 };
         self.leave(mailbox, at, Did::Sent(recipients));
+    }
+
+    /// A mailbox has got a message.
+    pub fn received(&self, mailbox: &Arc<MailboxConfig>, at: i64) {
+        self.leave(mailbox, at, Did::Received);
     }
 
     fn leave(&self, mailbox: &Arc<MailboxConfig>, at: i64, did: Did) {
@@ -88,6 +99,7 @@ impl Counting {
         for ((subject, at), recipients) in &sums.sends {
             sends::add(&mut tx, *subject, *at, *recipients).await?;
         }
+        sums.done.write(&mut tx).await?;
         tx.commit().await
     }
 }
@@ -96,16 +108,40 @@ impl Counting {
 #[derive(Default)]
 struct Sums {
     sends: BTreeMap<(i64, i64), i64>,
+    done: DoneByDay,
 }
 
 impl Sums {
     fn add(&mut self, Note { mailbox, at, did }: &Note) {
         match did {
+            Did::Received => self.done.add(mailbox, *at, |done| done.received += 1),
             Did::Sent(recipients) => {
-                for subject in subjects(mailbox) {
+                self.done.add(mailbox, *at, |done| done.sent += 1);
+                for subject in subjects(mailbox).filter(|_| *recipients > 0) {
                     *self.sends.entry((subject, *at)).or_default() += *recipients as i64;
                 }
             }
         }
+    }
+}
+
+/// What was done, by whom and on which day: a mailbox, its domain, its tenant and those above.
+#[derive(Default)]
+pub(super) struct DoneByDay(BTreeMap<(i64, Day), Done>);
+
+impl DoneByDay {
+    /// Adds what a mailbox did.
+    pub fn add(&mut self, mailbox: &MailboxConfig, at: i64, count: impl Fn(&mut Done)) {
+        for subject in subjects(mailbox).chain([mailbox.domain.0]) {
+            count(self.0.entry((subject, Day::of(at))).or_default());
+        }
+    }
+
+    /// Writes all of it, in an order that is the same on all nodes.
+    pub async fn write(&self, tx: &mut Tx) -> crate::db::Result<()> {
+        for ((subject, day), done) in &self.0 {
+            usage::add_done(tx, *subject, *day, done).await?;
+        }
+        Ok(())
     }
 }

@@ -190,7 +190,7 @@ impl Login {
         if let Some(mailbox) = mailbox.as_ref().filter(opens) {
             attempt.succeeded();
             let seen = Seen { app, ..self::seen(protocol, peer, tls, LoginOutcome::Admitted) };
-            self.notes.leave(Note { whose: Whose::Mailbox(mailbox.id), at: now, seen });
+            self.notes.leave(Note { whose: Whose::Mailbox(mailbox.clone()), at: now, seen });
             return Ok(Admitted { mailbox: mailbox.clone(), app_password: app });
         }
         // A password that is right where the mailbox may not sign in counts once, as a wrong one does: nothing
@@ -206,7 +206,7 @@ impl Login {
         if let Some(mailbox) = mailbox {
             let seen = self::seen(protocol, peer, tls, LoginOutcome::Refused);
             let seen = Seen { reason: Some(reason), level, app, ..seen };
-            self.notes.leave(Note { whose: Whose::Mailbox(mailbox.id), at: now, seen });
+            self.notes.leave(Note { whose: Whose::Mailbox(mailbox), at: now, seen });
         }
         Err(LoginError::Refused)
     }
@@ -216,7 +216,7 @@ impl Login {
         let (app, reason) = (admitted.app_password, Some(LoginReason::TooManySessions));
         let seen = Seen { app, reason, ..seen(protocol, peer, tls, LoginOutcome::Refused) };
         let at = self.directory.inner().clock.now_ms();
-        self.notes.leave(Note { whose: Whose::Mailbox(admitted.id), at, seen });
+        self.notes.leave(Note { whose: Whose::Mailbox(admitted.mailbox.clone()), at, seen });
     }
 
     async fn find(&self, address: Option<&EmailAddress>) -> Result<Option<Arc<MailboxConfig>>, LoginError> {

@@ -4,13 +4,15 @@
 //! note or fails for want of one. What comes in and what is refused have a queue each, so that a flood of failures
 //! takes no room from logins; and what such a flood may write is bounded for each mailbox, its numbers are kept.
 
-use super::{Directory, Inner};
+use super::activity::DoneByDay;
+use super::{Directory, Inner, MailboxConfig};
 use crate::db::login_history::{self, Seen, Times};
 use crate::db::logins::LoginRow;
 use crate::db::{app_passwords, logins};
 use crate::model::ids::{AppPasswordId, MailboxId};
 use crate::model::{EmailAddress, LoginOutcome, Protocol, bounds};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +25,7 @@ const GATHER: Duration = Duration::from_millis(200);
 /// Whose login it was.
 pub(super) enum Whose {
     /// A mailbox's.
-    Mailbox(MailboxId),
+    Mailbox(Arc<MailboxConfig>),
     /// Of a name that nobody has looked up.
     Name(EmailAddress),
 }
@@ -69,6 +71,7 @@ type LastOf = (MailboxId, Protocol, Option<AppPasswordId>);
 struct Batch {
     last: BTreeMap<LastOf, LoginRow>,
     history: BTreeMap<(MailboxId, Seen), Times>,
+    done: DoneByDay,
 }
 
 impl Notes {
@@ -112,7 +115,16 @@ impl Notes {
         let (mut batch, mut named, mut unlike) = (Batch::default(), HashMap::new(), HashMap::new());
         for Note { whose, at, mut seen } in notes {
             let mailbox = match whose {
-                Whose::Mailbox(mailbox) => Some(mailbox),
+                Whose::Mailbox(config) => {
+                    if seen.outcome == LoginOutcome::Admitted {
+                        batch.done.add(&config, at, |done| match seen.protocol {
+                            Protocol::Imap => done.imap += 1,
+                            Protocol::Pop3 => done.pop3 += 1,
+                            Protocol::Submission => done.submission += 1,
+                        });
+                    }
+                    Some(config.id)
+                }
                 Whose::Name(address) => self.mailbox_of(&mut named, address).await,
             };
             // A name that is no mailbox's leaves nothing.
@@ -162,5 +174,6 @@ async fn write(inner: &Inner, batch: &Batch) -> crate::db::Result<()> {
     for ((mailbox, seen), times) in &batch.history {
         login_history::note(&mut tx, *mailbox, seen, *times).await?;
     }
+    batch.done.write(&mut tx).await?;
     tx.commit().await
 }

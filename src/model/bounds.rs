@@ -224,6 +224,11 @@ pub const LOGIN_FAILURES_AT_ONCE: usize = 20;
 /// Names of throttled logins that are looked up at once.
 pub const LOGIN_NAMES_AT_ONCE: usize = 100;
 
+/// Days for which usage is kept.
+pub const USAGE_DAYS: i64 = 2 * 366;
+/// Days of usage that are read at once.
+pub const USAGE_DAYS_AT_ONCE: i64 = 366;
+
 // --- HTTP ----------------------------------------------------------------------------
 
 /// Time for the header of a request.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod acl;
 pub mod bounds;
+pub mod day;
 pub mod domain_name;
 pub mod email_address;
 pub mod flags;
@@ -26,6 +27,7 @@ pub use access::{
     WhoMayPost,
 };
 pub use acl::{Acl, Rights, RightsChange, Who};
+pub use day::Day;
 pub use domain_name::DomainName;
 pub use email_address::EmailAddress;
 pub use flags::Flags;

@@ -21,6 +21,7 @@ mod sessions;
 mod signing_in;
 mod start;
 mod tree;
+mod usage;
 
 macro_rules! on_both {
     ($($module:ident { $($test:ident)* })*) => {
@@ -182,6 +183,12 @@ on_both! {
         pages_show_everything_once
         a_mailboxs_owner_reaches_it_alone
         a_key_that_may_only_read_changes_nothing
+    }
+    usage {
+        days_show_what_was_held_and_sums_follow
+        logins_and_messages_are_counted_by_day
+        days_are_asked_for_within_bounds_and_kept_for_a_time
+        of_many_nodes_one_counts_each_hour
     }
 }
 

@@ -86,7 +86,7 @@ impl Incoming {
         let sender = self.sender().await?;
         self.take_sends(sender.as_ref(), envelope).await?;
         let verdict = delivery::deliver(&self.services.store, envelope, staged, now).await;
-        self.note_sends(sender.as_ref(), envelope, verdict).await;
+        self.note_activity(sender.as_ref(), envelope, verdict).await;
         tracing::info!(
             id = %self.id, ?verdict, octets = self.content.size(), recipients = envelope.recipients.len(), "message received"
         );
@@ -110,14 +110,15 @@ impl Incoming {
         }
     }
 
-    /// Counts what nothing limits, and takes back what was counted and then not sent.
-    async fn note_sends(&self, sender: Option<&Arc<MailboxConfig>>, envelope: &Envelope, verdict: Verdict) {
-        let Some(sender) = sender else { return };
+    /// Counts what was sent and received, or takes back what was counted and then not sent.
+    async fn note_activity(&self, sender: Option<&Arc<MailboxConfig>>, envelope: &Envelope, verdict: Verdict) {
+        let (activity, now) = (&self.services.activity, self.services.clock.now_ms());
         let recipients = envelope.recipients.len();
-        match (verdict, sender.send_limits.is_empty()) {
-            (Verdict::Stored, true) => self.services.activity.sent(sender, self.services.clock.now_ms(), recipients),
-            (Verdict::Stored, false) | (_, true) => {}
-            (_, false) => self.services.directory.give_back_sends(sender, recipients).await,
+        if verdict == Verdict::Stored {
+            sender.into_iter().for_each(|sender| activity.sent(sender, now, recipients));
+            envelope.mailboxes().into_iter().for_each(|mailbox| activity.received(mailbox, now));
+        } else if let Some(sender) = sender.filter(|sender| !sender.send_limits.is_empty()) {
+            self.services.directory.give_back_sends(sender, recipients).await;
         }
     }
 
