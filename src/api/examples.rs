@@ -72,6 +72,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "create_mailbox_scheduled_change" | "create_domain_scheduled_change" => {
             json!({"protocols": {"pop3": {"state": "enabled"}}, "until": "2099-12-31T00:00:00Z"})
         }
+        "switch_off_unused_protocols" => json!({"protocol": "pop3", "days": 90}),
         "contain_mailbox" => json!({"reason": "sends spam since this morning"}),
         "create_app_password" => {
             json!({"name": "phone", "protocols": ["imap", "submission"], "expires_at": "2099-12-31T00:00:00Z"})
@@ -114,6 +115,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (None, "wait") => json!(20),
         (None, "include") => json!("effective"),
         (None, "dry_run") => json!(true),
+        (None, "days") => json!(90),
         (None, "deleted") => json!(false),
         (None, "grace_days") => json!(30),
         (None, "address_prefix") => json!("ali"),

@@ -3,6 +3,7 @@
 //! Handlers parse, call control and wrap; there is no rule and no SQL here. Invariant:
 //! every operation is declared to the [`gate`] with its resource, except the few that say why they need none.
 
+mod advice;
 mod aliases;
 mod app_passwords;
 mod batch;
@@ -133,6 +134,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Domains, routes!(usage::of_domain))
         .of(R::Tenants, routes!(usage::of_tenant))
         .of(R::Sessions, routes!(mailboxes::logins))
+        .of(R::Protocols, routes!(advice::unused))
+        .of(R::Protocols, routes!(advice::switch_off))
         .of(R::Protocols, routes!(protocols::of_mailbox, protocols::patch_mailbox))
         .of(R::Suspensions, routes!(suspensions::suspend_mailbox, suspensions::of_mailbox))
         .of(R::Suspensions, routes!(suspensions::lift_mailbox))

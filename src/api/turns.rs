@@ -4,11 +4,13 @@
 //! own revision, as the single operation would. Invariant: what a row is refused for is in the job's results; what hinders all
 //! rows (the database) ends the turn and is tried again.
 
+use super::advice::SwitchOffRow;
 use super::aliases::CreateAlias;
 use super::extract::parse;
 use super::mailboxes::CreateMailbox;
 use super::problem::Problem;
 use super::{ApiState, imports};
+use crate::control::advice;
 use crate::control::aliases::{self, AliasUse};
 use crate::control::bulk_jobs::{self, Rehearsal, RowResult, Turn};
 use crate::control::mailboxes::{self, NewMailbox};
@@ -16,7 +18,7 @@ use crate::control::passwords::hash_early;
 use crate::control::together::Together;
 use crate::control::{Caller, Error};
 use crate::model::ids::JobId;
-use crate::model::{EmailAddress, Quota, bounds};
+use crate::model::{EmailAddress, Quota, Resource, bounds};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -29,6 +31,7 @@ pub(super) const TURN: Duration = Duration::from_secs(1);
 enum Work {
     Mailbox(Box<NewMailbox>, Option<String>),
     Alias(EmailAddress, Vec<EmailAddress>, AliasUse),
+    SwitchOff(SwitchOffRow),
 }
 
 /// A row, with everything done that takes long.
@@ -139,6 +142,10 @@ async fn read(state: &ApiState, kind: &str, row: i64, value: Value) -> Result<Re
         value if kind == imports::MAILBOXES => {
             parse::<CreateMailbox>(value).map(NewMailbox::from).map(|new| Work::Mailbox(Box::new(new), None))
         }
+        value if kind == imports::SWITCH_OFF => {
+            let broken = |error: serde_json::Error| Error::Internal(error.to_string());
+            Ok(Work::SwitchOff(serde_json::from_value(value).map_err(broken)?))
+        }
         value => parse::<CreateAlias>(value).map(|body| {
             let (address, targets, used) = body.parts();
             Work::Alias(address, targets, used)
@@ -196,7 +203,19 @@ async fn take_work(
     dry_run: bool,
     rehearsal: &mut Rehearsal,
 ) -> Result<Made, Error> {
+    let resource = match &work {
+        Work::Mailbox(..) => Resource::Mailboxes,
+        Work::Alias(..) => Resource::Aliases,
+        Work::SwitchOff(_) => Resource::Protocols,
+    };
+    // What it may is what it may now: a user's duty may have changed since.
+    caller.may_use(resource, true)?;
     match work {
+        Work::SwitchOff(SwitchOffRow { mailbox, protocol, seen, .. }) => {
+            let caller = together.of(caller, None);
+            let revision = advice::switch_off(&state.control, &caller, mailbox, protocol, seen).await?;
+            Ok(Made { id: mailbox.to_string(), revision: revision.0 })
+        }
         Work::Mailbox(new, hash) => {
             let caller = together.of(caller, hash);
             let key = new.address.key().to_owned();

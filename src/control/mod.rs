@@ -5,6 +5,7 @@
 //! nobody can forget it. It knows no HTTP and no mail. Invariant: a caller sees and changes
 //! only what lies at or below its tenant; everything else is [`Error::NotFound`].
 
+pub mod advice;
 pub mod aliases;
 pub mod app_passwords;
 pub mod bootstrap;

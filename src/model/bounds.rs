@@ -224,6 +224,8 @@ pub const LOGIN_FAILURES_AT_ONCE: usize = 20;
 /// Names of throttled logins that are looked up at once.
 pub const LOGIN_NAMES_AT_ONCE: usize = 100;
 
+/// Days without use that advice looks back at most: ten years.
+pub const UNUSED_DAYS: u32 = 3650;
 /// Days for which usage is kept.
 pub const USAGE_DAYS: i64 = 2 * 366;
 /// Days of usage that are read at once.

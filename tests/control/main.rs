@@ -4,6 +4,7 @@
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
 mod addresses;
+mod advice;
 mod answers;
 mod app_passwords;
 mod bed;
@@ -54,6 +55,9 @@ on_both! {
         a_suspended_domain_is_suspended_by_every_way
         a_rename_leaves_an_alias_if_wished
         a_list_takes_mail_from_whom_it_says
+    }
+    advice {
+        what_is_on_and_unused_is_named
     }
     answers {
         addresses_lead_where_they_say

@@ -30,6 +30,9 @@ pub(super) const MAILBOXES: &str = "import_mailboxes";
 /// The kind of a job that makes aliases.
 pub(super) const ALIASES: &str = "import_aliases";
 
+/// The kind of a job that switches off what is not used.
+pub(super) const SWITCH_OFF: &str = "switch_off_unused";
+
 /// Whether to try out.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +40,13 @@ pub(super) const ALIASES: &str = "import_aliases";
 pub struct ImportQuery {
     /// `true` finds out what would become of each row, and makes nothing.
     dry_run: Option<bool>,
+}
+
+impl ImportQuery {
+    /// Whether to try out.
+    pub fn is_dry(&self) -> bool {
+        self.dry_run.unwrap_or(false)
+    }
 }
 
 /// Import mailboxes
@@ -112,7 +122,7 @@ async fn import(
     request: Request,
 ) -> Result<Response, Problem> {
     let rows = Rows::of(request.headers(), columns)?;
-    let dry_run = query.dry_run.unwrap_or(false);
+    let dry_run = query.is_dry();
     let new = NewJob { kind, dry_run, parameters: Value::Null, receiving: true };
     let job = bulk_jobs::create(&state.control, caller, new).await?;
     match receive(state, &job, rows, request).await {

@@ -215,7 +215,7 @@ pub(super) async fn view_of(tx: &mut Tx, caller: &Caller, row: &MailboxRow) -> R
 
 /// A page of mailboxes: what they share is read once.
 async fn page_of(tx: &mut Tx, caller: &Caller, rows: Vec<MailboxRow>, page: PageRequest) -> Result<Paged<Mailbox>> {
-    let levels_of = levels_of(tx, &rows).await?;
+    let levels_of = levels_of(tx, rows.iter()).await?;
     let mut contained = containment::of_all(tx, rows.iter().map(|row| row.id)).await?;
     let none = Above::default();
     let view = |row: MailboxRow| {
@@ -226,7 +226,10 @@ async fn page_of(tx: &mut Tx, caller: &Caller, rows: Vec<MailboxRow>, page: Page
 }
 
 /// The levels above the mailboxes of a page, each tenant's read once.
-async fn levels_of(tx: &mut Tx, rows: &[MailboxRow]) -> Result<HashMap<TenantId, Above>> {
+pub(super) async fn levels_of(
+    tx: &mut Tx,
+    rows: impl Iterator<Item = &MailboxRow>,
+) -> Result<HashMap<TenantId, Above>> {
     let mut found = HashMap::new();
     for row in rows {
         if let Entry::Vacant(entry) = found.entry(row.tenant) {

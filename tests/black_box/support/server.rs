@@ -93,6 +93,15 @@ impl Server {
         command
     }
 
+    /// The server's database, for what no caller can do.
+    pub async fn open_database(&self) -> facteur::db::Db {
+        let opened = match &self.database {
+            Some(database) => facteur::db::Db::open_postgres(&database.url).await,
+            None => facteur::db::Db::open_sqlite(&self.data()).await,
+        };
+        opened.expect("the server's database")
+    }
+
     /// Where a listener of this name listens.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let text = self.addresses.get(listener).and_then(|a| a.as_str());
