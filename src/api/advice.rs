@@ -78,8 +78,7 @@ pub(super) async fn unused(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = page(query.cursor.as_deref(), query.limit)?;
-    let wanted =
-        Wanted { protocol: query.protocol, days: query.days, domain: query.domain, tenant: query.tenant };
+    let wanted = Wanted { protocol: query.protocol, days: query.days, domain: query.domain, tenant: query.tenant };
     if !wants_csv(&headers) {
         let found = advice::unused(&state.control, &caller, wanted, page).await?;
         return Ok(Json(PageOf::from(found)).into_response());

@@ -48,16 +48,8 @@ pub struct UsageHistory {
 }
 
 /// The columns of the CSV document.
-const COLUMNS: &[&str] = &[
-    "date",
-    "bytes",
-    "messages",
-    "logins_imap",
-    "logins_pop3",
-    "logins_submission",
-    "received",
-    "sent",
-];
+const COLUMNS: &[&str] =
+    &["date", "bytes", "messages", "logins_imap", "logins_pop3", "logins_submission", "received", "sent"];
 
 fn row_of(day: &UsageDay) -> Vec<String> {
     let number = |value: Option<u64>| value.map(|n| n.to_string()).unwrap_or_default();

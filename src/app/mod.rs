@@ -9,6 +9,7 @@ mod listeners;
 mod logging;
 mod operator;
 mod parts;
+mod quota_watch;
 
 use crate::model::bounds;
 use crate::settings::Settings;

@@ -2,12 +2,14 @@
 
 use super::data_folder::DataFolder;
 use super::jobs;
+use super::quota_watch::QuotaWatch;
 use crate::api::{self, ApiState};
 use crate::auth::seal::Seal;
 use crate::auth::{Passwords, Throttle};
 use crate::clock::Clock;
 use crate::control::{Control, bootstrap, dispatch::Dispatch, sign_in::SignIn};
 use crate::db::Db;
+use crate::delivery::Growth;
 use crate::directory::{Counting, Directory, Login};
 use crate::mail::Services;
 use crate::mail::conn::ConnSettings;
@@ -65,6 +67,16 @@ impl Parts {
         background.spawn(notes.write(stop.clone()));
         let (activity, counting) = Counting::new(directory.clone());
         background.spawn(counting.run(stop.clone()));
+        let (growth, grown) = Growth::new();
+        let watch = QuotaWatch {
+            control: control.clone(),
+            directory: directory.clone(),
+            store: store.clone(),
+            shares: settings.quota_shares.clone(),
+            language: settings.language,
+            host: settings.host.clone(),
+        };
+        background.spawn(watch.run(grown, stop.clone()));
         let outbound = Outbound::new(settings.outbound_allow.clone()).context("the client for webhooks")?;
         let dispatch = Dispatch { control: control.clone(), seal: seal.clone(), outbound: outbound.clone() };
         background.spawn(dispatch.run(directory.applied_changes(), stop.clone()));
@@ -75,6 +87,7 @@ impl Parts {
             directory: directory.clone(),
             login,
             activity,
+            growth,
             store: store.clone(),
             columns: Default::default(),
             clock: clock.clone(),

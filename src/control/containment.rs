@@ -99,7 +99,12 @@ pub async fn release(control: &Control, caller: &Caller, id: MailboxId) -> Resul
 }
 
 /// The mailbox's ETag changes with it, and it is shown as it is then.
-async fn finish(mut change: Change, caller: &Caller, mut mailbox: MailboxRow, what: Record) -> Result<(Mailbox, Revision)> {
+async fn finish(
+    mut change: Change,
+    caller: &Caller,
+    mut mailbox: MailboxRow,
+    what: Record,
+) -> Result<(Mailbox, Revision)> {
     let revision = change.revision();
     suspensions::touch(change.tx(), Suspended::Mailbox(mailbox.id), revision).await?;
     mailbox.revision = revision;

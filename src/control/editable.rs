@@ -37,6 +37,6 @@ pub(super) fn editable<W: Writable>(caller: &Caller, object: &W) -> Vec<&'static
 
 /// Refuses a change of what the caller may not set.
 pub(super) fn check<W: Writable>(caller: &Caller, object: &W, patch: &W::Patch) -> Result<()> {
-    let said = patch.named().into_iter().filter(|(_, said)| *said);
-    said.map(|(field, _)| object.may_set(caller, field)).collect()
+    let mut said = patch.named().into_iter().filter(|(_, said)| *said);
+    said.try_for_each(|(field, _)| object.may_set(caller, field))
 }

@@ -31,6 +31,7 @@ pub mod nodes;
 pub mod passwords;
 pub mod plans;
 pub mod protocols;
+pub mod quota_warnings;
 pub mod revisions;
 pub mod scheduled_changes;
 pub mod sign_in;

@@ -5,8 +5,8 @@
 //! domains and tenants. Invariant: a mailbox that did not change costs no write, however many there are.
 
 use super::{Caller, Control, Error, Result, domains, mailboxes, tenants};
-use crate::db::usage::{self as rows, Done, MailboxUsage};
 use crate::db::Tx;
+use crate::db::usage::{self as rows, Done, MailboxUsage};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{Day, Usage, bounds};
 use std::collections::{BTreeMap, HashMap};
@@ -78,12 +78,7 @@ pub async fn of_mailbox(control: &Control, caller: &Caller, id: MailboxId, days:
 }
 
 /// The days of a domain, and what its mailboxes held at the last count.
-pub async fn of_domain(
-    control: &Control,
-    caller: &Caller,
-    id: DomainId,
-    days: Days,
-) -> Result<(Usage, Vec<UsageDay>)> {
+pub async fn of_domain(control: &Control, caller: &Caller, id: DomainId, days: Days) -> Result<(Usage, Vec<UsageDay>)> {
     let mut tx = control.db.read().await?;
     domains::reach(&mut tx, caller, id).await?;
     let days = history(&mut tx, id.0, days, Day::of(control.now_ms())).await?;
@@ -91,12 +86,7 @@ pub async fn of_domain(
 }
 
 /// The days of a tenant and those below it, and what their mailboxes held at the last count.
-pub async fn of_tenant(
-    control: &Control,
-    caller: &Caller,
-    id: TenantId,
-    days: Days,
-) -> Result<(Usage, Vec<UsageDay>)> {
+pub async fn of_tenant(control: &Control, caller: &Caller, id: TenantId, days: Days) -> Result<(Usage, Vec<UsageDay>)> {
     let mut tx = control.db.read().await?;
     tenants::reach(&mut tx, caller, id).await?;
     let days = history(&mut tx, id.0, days, Day::of(control.now_ms())).await?;

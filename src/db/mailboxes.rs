@@ -214,8 +214,7 @@ pub async fn unused(tx: &mut Tx, path: &str, protocol: Protocol, before: i64, pa
          WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.created_at < $6 AND (l.at IS NULL OR l.at < $6) \
          AND m.id > $3 ORDER BY m.id LIMIT $4";
     let end = super::tenants::path_end(path);
-    let args =
-        [path.into(), end.into(), page.after.into(), page.fetch(), protocol.as_str().into(), before.into()];
+    let args = [path.into(), end.into(), page.after.into(), page.fetch(), protocol.as_str().into(), before.into()];
     tx.all(SQL, &args).await?.iter().map(read_unused).collect()
 }
 

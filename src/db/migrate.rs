@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (141, include_str!("../../migrations/control/0141_login_history.sql")),
     (142, include_str!("../../migrations/control/0142_sends.sql")),
     (143, include_str!("../../migrations/control/0143_usage.sql")),
+    (144, include_str!("../../migrations/control/0144_quota_warnings.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
 ];
 

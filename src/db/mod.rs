@@ -24,6 +24,7 @@ pub mod nodes;
 pub mod plans;
 pub mod protocols;
 pub mod purges;
+pub mod quota_levels;
 pub mod revisions;
 pub mod scheduled_changes;
 pub mod secrets;

@@ -26,8 +26,7 @@ pub async fn add(tx: &mut Tx, subject: i64, at: i64, recipients: i64) -> Result<
 
 /// Recipients within the day that ends at a moment.
 pub async fn used(tx: &mut Tx, subject: i64, now: i64) -> Result<u64> {
-    const SQL: &str =
-        "SELECT CAST(COALESCE(SUM(recipients), 0) AS BIGINT) FROM sends WHERE subject = $1 AND hour > $2";
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(recipients), 0) AS BIGINT) FROM sends WHERE subject = $1 AND hour > $2";
     let row = tx.one(SQL, &[subject.into(), (now / HOUR_MS - HOURS).into()]).await?;
     let used = row.map(|row| row.get::<i64>(0)).transpose()?.unwrap_or(0);
     Ok(u64::try_from(used).unwrap_or(0))

@@ -118,8 +118,7 @@ pub async fn between(tx: &mut Tx, first: MailboxId, last: MailboxId) -> Result<V
 pub async fn gone(tx: &mut Tx, limit: i64) -> Result<Vec<MailboxUsage>> {
     const SQL: &str = "SELECT h.mailbox_id, h.domain_id, h.path, h.bytes, h.messages FROM usage_held h \
          LEFT JOIN mailboxes m ON m.id = h.mailbox_id WHERE m.id IS NULL ORDER BY h.mailbox_id LIMIT $1";
-    let read =
-        |row: &Row| Ok(MailboxUsage { id: MailboxId(row.get(0)?), place: None, counted: counted(row, 1)? });
+    let read = |row: &Row| Ok(MailboxUsage { id: MailboxId(row.get(0)?), place: None, counted: counted(row, 1)? });
     tx.all(SQL, &[limit.into()]).await?.iter().map(read).collect()
 }
 
@@ -134,8 +133,7 @@ pub async fn hold(tx: &mut Tx, id: MailboxId, domain: DomainId, path: &str, usag
     const SQL: &str = "INSERT INTO usage_held (mailbox_id, domain_id, path, bytes, messages) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (mailbox_id) DO UPDATE SET domain_id = excluded.domain_id, path = excluded.path, \
          bytes = excluded.bytes, messages = excluded.messages";
-    let args =
-        [id.0.into(), domain.0.into(), path.into(), whole(usage.bytes).into(), whole(usage.messages).into()];
+    let args = [id.0.into(), domain.0.into(), path.into(), whole(usage.bytes).into(), whole(usage.messages).into()];
     tx.execute(SQL, &args).await.map(drop)
 }
 

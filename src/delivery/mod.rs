@@ -5,9 +5,12 @@
 //! other verdict asks the sender to try again, so no recipient is ever dropped silently.
 
 pub mod expire;
+pub mod growth;
 mod prefix;
+pub mod quota_warning;
 
 pub use expire::expire;
+pub use growth::Growth;
 
 use crate::directory::MailboxConfig;
 use crate::meters::meters;
@@ -58,26 +61,30 @@ pub enum Verdict {
     Failed,
 }
 
-/// Whether all of `mailboxes` have room for one more message of `octets`.
+/// Those of `mailboxes` that have no room for one more message of `octets`.
 ///
 /// # Errors
 /// The store's, when it cannot say.
-pub async fn has_room(store: &Store, mailboxes: &[&Arc<MailboxConfig>], octets: u64) -> Result<bool, StoreError> {
+pub async fn without_room(
+    store: &Store,
+    mailboxes: &[&Arc<MailboxConfig>],
+    octets: u64,
+) -> Result<Vec<MailboxId>, StoreError> {
     let all: Vec<MailboxId> = mailboxes.iter().map(|m| m.id).collect();
     store.may_deliver(&all).await?;
     let limited: Vec<_> = mailboxes.iter().filter(|m| m.quota.bytes.is_some() || m.quota.messages.is_some()).collect();
     if limited.is_empty() {
-        return Ok(true);
+        return Ok(Vec::new());
     }
     let ids: Vec<MailboxId> = limited.iter().map(|m| m.id).collect();
     let used = store.usages(&ids).await?;
     let more = Usage { bytes: octets, messages: 1 };
-    let mut room = true;
+    let mut full = Vec::new();
     for (mailbox, used) in limited.iter().zip(used) {
         let used = used.ok_or_else(|| StoreError::Corrupt(format!("the usage counter of mailbox {}", mailbox.id)))?;
-        room &= mailbox.quota.has_room(used, more);
+        full.extend((!mailbox.quota.has_room(used, more)).then_some(mailbox.id));
     }
-    Ok(room)
+    Ok(full)
 }
 
 /// Stores a message for all recipients of the envelope, in one transaction: all have it or none. A mailbox that

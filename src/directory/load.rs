@@ -4,8 +4,8 @@ use super::{Above, Access, AppPassword, DirectoryError, MailboxConfig, SendLimit
 use crate::db::effective::{self, EffectiveAccess, Own, Said};
 use crate::db::mailboxes::{self, MailboxRow};
 use crate::db::{Db, Tx, app_passwords, domains, levels, revisions, suspensions};
-use crate::model::{LimitName, Revision};
 use crate::model::ids::MailboxId;
+use crate::model::{LimitName, Revision};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, DirectoryError>;

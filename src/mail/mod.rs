@@ -13,6 +13,7 @@ pub mod sign_in;
 pub mod smtp;
 
 use crate::clock::Clock;
+use crate::delivery::Growth;
 use crate::directory::{Activity, Directory, Login};
 use crate::store::Store;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Services {
     pub login: Login,
     /// Where is noted what mailboxes do.
     pub activity: Activity,
+    /// Who is told of mailboxes that grow.
+    pub growth: Growth,
     /// Messages at rest.
     pub store: Store,
     /// What searches keep of the folders they looked at.

@@ -224,6 +224,8 @@ pub const LOGIN_FAILURES_AT_ONCE: usize = 20;
 /// Names of throttled logins that are looked up at once.
 pub const LOGIN_NAMES_AT_ONCE: usize = 100;
 
+/// Shares of a quota that mailboxes are warned of.
+pub const QUOTA_SHARES: usize = 10;
 /// Days without use that advice looks back at most: ten years.
 pub const UNUSED_DAYS: u32 = 3650;
 /// Days for which usage is kept.

@@ -55,6 +55,12 @@ pub const KEYS: &[Key] = &[
         "requests a minute that the API answers to one network (IPv6: /64) without sign-in or key; 0 sets no limit",
     ),
     key(
+        "quota.warn_at",
+        "80,90,100",
+        "percents of its quota at which a mailbox is warned, once each; empty warns of none",
+    ),
+    key("language", "en", "en or fr: the language of mails that Facteur writes itself"),
+    key(
         "outbound_allow",
         "",
         "networks that webhooks may call beside public addresses, also without TLS: 10.1.0.0/16, 192.0.2.7/32",

@@ -36,6 +36,10 @@ pub struct Settings {
     pub caller_rate: u32,
     /// Requests a minute that the API answers to one network whose callers are not known; 0 sets no limit.
     pub network_rate: u32,
+    /// The shares of a quota that mailboxes are warned of, in percent, rising.
+    pub quota_shares: Vec<u8>,
+    /// The language of mails that we write ourselves.
+    pub language: crate::delivery::quota_warning::Language,
     /// Networks that webhooks may call beside public addresses.
     pub outbound_allow: Vec<ipnet::IpNet>,
     /// How long revisions are kept before they are exported; `None` for ever.

@@ -2,7 +2,8 @@
 
 use super::keys::KEYS;
 use super::{Database, Listen, Listeners, Mistake, Secret, Settings};
-use crate::model::DomainName;
+use crate::delivery::quota_warning::Language;
+use crate::model::{DomainName, bounds};
 use crate::net::TlsIdentity;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -129,6 +130,11 @@ impl Reader {
             plain_http: self.word("plain_http", &["loopback", "always"]) == "always",
             caller_rate: self.rate("rate.caller"),
             network_rate: self.rate("rate.network"),
+            quota_shares: self.quota_shares(),
+            language: match self.word("language", &["en", "fr"]).as_str() {
+                "fr" => Language::French,
+                _ => Language::English,
+            },
             outbound_allow: self.outbound_allow(),
             history: self.history(),
             min_free: self.min_free(),
@@ -194,6 +200,26 @@ impl Reader {
         })
     }
 
+    fn quota_shares(&mut self) -> Vec<u8> {
+        let text = self.text("quota.warn_at");
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let read: Option<Vec<u8>> =
+            parts.map(|part| part.parse().ok().filter(|share| (1..=100).contains(share))).collect();
+        match read {
+            Some(mut shares) if shares.len() <= bounds::QUOTA_SHARES => {
+                shares.sort_unstable();
+                shares.dedup();
+                shares
+            }
+            _ => {
+                let place = self.place("quota.warn_at");
+                let most = bounds::QUOTA_SHARES;
+                self.mistake(place, format!("must be at most {most} numbers from 1 to 100, not {text:?}"));
+                Vec::new()
+            }
+        }
+    }
+
     fn outbound_allow(&mut self) -> Vec<IpNet> {
         let text = self.text("outbound_allow");
         let mut networks = Vec::new();
@@ -239,7 +265,7 @@ impl Reader {
         if text.is_empty() {
             return None;
         }
-        if text.len() < 12 || text.len() > crate::model::bounds::PASSWORD_OCTETS {
+        if text.len() < 12 || text.len() > bounds::PASSWORD_OCTETS {
             let place = self.place("operator_password");
             self.mistake(place, "must have 12 to 256 octets");
         }

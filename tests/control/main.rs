@@ -16,6 +16,7 @@ mod login_history;
 mod look_ups;
 mod objects;
 mod plans;
+mod quota_warnings;
 mod scopes;
 mod sends;
 mod sessions;
@@ -132,6 +133,9 @@ on_both! {
         a_new_pool_holds_back_what_grows
         the_largest_quotas_sum_up
         a_plan_is_chosen_above_and_sold_between
+    }
+    quota_warnings {
+        a_mailbox_is_warned_once_a_share
     }
     scopes {
         a_key_is_for_what_its_scopes_say

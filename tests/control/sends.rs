@@ -15,7 +15,12 @@ const HOUR: i64 = 3_600_000;
 
 /// Gives a tenant a plan with a limit on what it sends.
 async fn limit(bed: &Bed, seller: &Caller, tenant: TenantId, name: &str, sends: u64) {
-    let plan = PlanPatch { name: Some(name.into()), sends_per_day: Some(Some(sends)), ..PlanPatch::default() };
+    let plan = PlanPatch {
+        name: Some(name.into()),
+        sends_per_day: Some(Some(sends)),
+        oversell: Some(true),
+        ..PlanPatch::default()
+    };
     let (plan, _) = plans::create(&bed.control, seller, None, plan).await.unwrap();
     let patch = TenantPatch { plan: Some(Some(plan.id)), ..TenantPatch::default() };
     let (_, revision) = tenants::update(&bed.control, seller, tenant, patch, None).await.unwrap();
@@ -46,7 +51,8 @@ pub async fn of_many_who_send_at_once_so_many_may(bed: Bed) {
     let shown = limits::of_tenant(&bed.control, &caller, customer.id).await.unwrap();
     let item = shown.items.iter().find(|item| item.name == LimitName::SendsPerDay).unwrap();
     assert_eq!((item.used, item.max, shown.sent_last_day), (10, Some(10), 10));
-    let of_mailboxes = [limits::sent_last_day(&bed.control, ids[0]).await, limits::sent_last_day(&bed.control, ids[1]).await];
+    let of_mailboxes =
+        [limits::sent_last_day(&bed.control, ids[0]).await, limits::sent_last_day(&bed.control, ids[1]).await];
     assert_eq!(of_mailboxes.into_iter().map(Result::unwrap).sum::<u64>(), 10);
     // What was not sent after all is free again.
     bed.directory.give_back_sends(&mailbox, 2).await;

@@ -9,7 +9,7 @@ use crate::control::suspensions::refuse_deletion;
 use crate::control::{Caller, Change, Control, Error, PageRequest, Paged, Record, Result};
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::suspensions::{self, Suspended};
-use crate::db::{addresses, api_sessions, app_passwords, login_history, logins, purges};
+use crate::db::{addresses, api_sessions, app_passwords, login_history, logins, purges, quota_levels};
 use crate::model::ids::MailboxId;
 use crate::model::{LimitName, Revision, Touch};
 
@@ -137,6 +137,7 @@ async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Resu
     suspensions::delete_all(tx, Suspended::Mailbox(id)).await?;
     logins::delete(tx, id).await?;
     login_history::delete(tx, id).await?;
+    quota_levels::delete(tx, id).await?;
     app_passwords::delete_all(tx, id).await?;
     api_sessions::revoke_all(tx, &id.to_string()).await?;
     let seen = view_of(tx, caller, &before).await?;

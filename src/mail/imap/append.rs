@@ -45,6 +45,9 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
         }
         if let Err(refusal) = intake.admit(message.octets) {
             wire.refuse_append();
+            if !intake.has_room(message.octets) {
+                peer.services.growth.refused(account.config.id);
+            }
             return Ok(refusal);
         }
         match take(peer, &message).await? {
@@ -63,6 +66,7 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
         peer.conn.go_on()?;
     }
     let appended = peer.store().append(account.mailbox(), intake.quota, intake.folder.id, intake.messages).await?;
+    peer.services.growth.grew(account.config.id);
     // RFC 4315 §3.
     let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uids);
     Ok(Reply::ok("APPEND completed").with(code))
@@ -163,12 +167,15 @@ impl Intake {
             // RFC 3502 §6.3.11: an empty literal is how a client gives up.
             return Err(Reply::no("There is no message in it"));
         }
-        let more = Usage { bytes: octets, messages: 1 };
-        if !self.quota.has_room(self.usage, more) {
+        if !self.has_room(octets) {
             return Err(StoreError::OverQuota.into());
         }
         self.usage = Usage { bytes: self.usage.bytes + octets, messages: self.usage.messages + 1 };
         Ok(())
+    }
+
+    fn has_room(&self, octets: u64) -> bool {
+        self.quota.has_room(self.usage, Usage { bytes: octets, messages: 1 })
     }
 
     fn push(&mut self, body: StagedBody, message: &AppendMessage, now: i64) {

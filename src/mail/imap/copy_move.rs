@@ -18,6 +18,7 @@ pub(super) async fn copy(peer: &mut Peer, account: &Account, selected: &mut Sele
     let quota = account.quota(&peer.services).await?;
     let copied =
         peer.store().copy(account.mailbox(), quota, selected.folder.id(), uids, within(account, &target)).await?;
+    peer.services.growth.grew(account.config.id);
     sync(peer, selected, Expunges::Tell, None).await?;
     let reply = Reply::ok("COPY completed");
     Ok(match copy_uid(&copied) {

@@ -87,6 +87,7 @@ impl Incoming {
         self.take_sends(sender.as_ref(), envelope).await?;
         let verdict = delivery::deliver(&self.services.store, envelope, staged, now).await;
         self.note_activity(sender.as_ref(), envelope, verdict).await;
+        self.note_refusal(envelope, verdict).await;
         tracing::info!(
             id = %self.id, ?verdict, octets = self.content.size(), recipients = envelope.recipients.len(), "message received"
         );
@@ -110,13 +111,25 @@ impl Incoming {
         }
     }
 
+    /// Tells whose want of room a message was refused for.
+    async fn note_refusal(&self, envelope: &Envelope, verdict: Verdict) {
+        if verdict != Verdict::OverQuota {
+            return;
+        }
+        let full = delivery::without_room(&self.services.store, &envelope.mailboxes(), self.content.size()).await;
+        full.unwrap_or_default().into_iter().for_each(|mailbox| self.services.growth.refused(mailbox));
+    }
+
     /// Counts what was sent and received, or takes back what was counted and then not sent.
     async fn note_activity(&self, sender: Option<&Arc<MailboxConfig>>, envelope: &Envelope, verdict: Verdict) {
         let (activity, now) = (&self.services.activity, self.services.clock.now_ms());
         let recipients = envelope.recipients.len();
         if verdict == Verdict::Stored {
             sender.into_iter().for_each(|sender| activity.sent(sender, now, recipients));
-            envelope.mailboxes().into_iter().for_each(|mailbox| activity.received(mailbox, now));
+            for mailbox in envelope.mailboxes() {
+                activity.received(mailbox, now);
+                self.services.growth.grew(mailbox.id);
+            }
         } else if let Some(sender) = sender.filter(|sender| !sender.send_limits.is_empty()) {
             self.services.directory.give_back_sends(sender, recipients).await;
         }

@@ -97,9 +97,12 @@ impl Session {
             return Err(Reply::new(452, "4.5.3", "Too many recipients, send to the rest in another transaction"));
         }
         let all: Vec<&Arc<MailboxConfig>> = mailboxes.iter().collect();
-        match delivery::has_room(&self.services.store, &all, size).await {
-            Ok(true) => {}
-            Ok(false) => return Err(reply::over_quota()),
+        match delivery::without_room(&self.services.store, &all, size).await {
+            Ok(full) if full.is_empty() => {}
+            Ok(full) => {
+                full.into_iter().for_each(|mailbox| self.services.growth.refused(mailbox));
+                return Err(reply::over_quota());
+            }
             Err(_) => return Err(reply::own_fault()),
         }
         self.state.for_recipient()?.envelope.recipients.push(Recipient { address, mailboxes });

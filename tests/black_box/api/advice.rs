@@ -71,7 +71,10 @@ fn a_job_switches_off_what_is_unused(backend: Backend) {
     assert_eq!(newest(), before, "a preview makes no revision");
     let results = give(call);
     assert_eq!((&results[0]["outcome"], &results[0]["id"]), (&json!("done"), &json!(ada.id)), "{results:?}");
-    assert_eq!((&newest()["action"], &newest()["number"]), (&json!("update_mailbox_protocols"), &results[0]["revision"]));
+    assert_eq!(
+        (&newest()["action"], &newest()["number"]),
+        (&json!("update_mailbox_protocols"), &results[0]["revision"])
+    );
     assert_eq!(api.get(list).json()["items"], json!([]));
     // Undone alone.
     let undo = format!("/v1/revisions/{}/revert", results[0]["revision"]);

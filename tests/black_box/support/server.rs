@@ -37,6 +37,8 @@ pub struct Server {
     output: Mutex<Receiver<String>>,
     folder: tempfile::TempDir,
     database: Option<Database>,
+    /// Variables of the next start.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Server {
@@ -44,8 +46,9 @@ impl Server {
     pub fn start(backend: Backend) -> Self {
         let folder = tempfile::Builder::new().prefix("facteur-test").tempdir().expect("a temporary folder");
         let database = (backend == Backend::Postgres).then(Database::create);
-        let (child, output) = spawn(folder.path(), database.as_ref());
-        let mut server = Self { child, addresses: serde_json::Value::Null, output, folder, database };
+        let (child, output) = spawn(folder.path(), database.as_ref(), &[]);
+        let (addresses, variables) = (serde_json::Value::Null, Vec::new());
+        let mut server = Self { child, addresses, output, folder, database, variables };
         server.await_ready();
         server
     }
@@ -53,13 +56,21 @@ impl Server {
     /// Starts again on what is there.
     pub fn restart(&mut self) {
         assert!(self.child.try_wait().expect("the child's state").is_some(), "the server still runs");
-        (self.child, self.output) = spawn(self.folder.path(), self.database.as_ref());
+        (self.child, self.output) = spawn(self.folder.path(), self.database.as_ref(), &self.variables);
         self.await_ready();
     }
 
     /// Writes the settings file that the next start reads.
     pub fn settings(&self, text: &str) {
         std::fs::write(self.folder.path().join("facteur.toml"), text).expect("a settings file");
+    }
+
+    /// Stops, and starts again with a variable.
+    pub fn restart_with(&mut self, variable: &'static str, value: &str) {
+        self.variables.push((variable, value.to_owned()));
+        self.signal("TERM");
+        self.wait();
+        self.restart();
     }
 
     /// Sends a signal (`TERM`, `KILL`) to the process.
@@ -200,17 +211,24 @@ pub fn command(folder: &Path) -> Command {
     command.env("FACTEUR_HOST", "mail.facteur.example");
     command.env("FACTEUR_LOGIN_WITHOUT_TLS", "loopback");
     command.env("FACTEUR_OUTBOUND_ALLOW", "127.0.0.1/32");
+    // Mails that nobody sent would be in the way of tests that count.
+    command.env("FACTEUR_QUOTA_WARN_AT", "");
     command.env("FACTEUR_OPERATOR_PASSWORD", OPERATOR_PASSWORD);
     command
 }
 
-fn spawn(folder: &Path, database: Option<&Database>) -> (Child, Mutex<Receiver<String>>) {
+fn spawn(
+    folder: &Path,
+    database: Option<&Database>,
+    variables: &[(&'static str, String)],
+) -> (Child, Mutex<Receiver<String>>) {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
     let mut command = command(folder);
     command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     if let Some(database) = database {
         command.env("FACTEUR_DATABASE", &database.url);
     }
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     let mut child = command.spawn().expect("the binary starts");
     let stdout = child.stdout.take().expect("its output");
     let (sender, receiver) = channel();
