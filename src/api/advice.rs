@@ -83,12 +83,12 @@ pub(super) async fn unused(
         let found = advice::unused(&state.control, &caller, wanted, page).await?;
         return Ok(Json(PageOf::from(found)).into_response());
     }
-    let pages = move |after: i64| {
+    let pages = move |after: Option<i64>| {
         let (control, caller) = (state.control.clone(), caller.clone());
-        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
+        let page = PageRequest { after: after.unwrap_or(0), limit: bounds::PAGE_ITEMS };
         async move { CsvPage::of(&advice::unused(&control, &caller, wanted, page).await?, row_of) }
     };
-    super::csv::answer(COLUMNS, page.after, pages).await
+    super::csv::answer(COLUMNS, Some(page.after), pages).await
 }
 
 const COLUMNS: &[&str] = &["mailbox", "address", "domain", "protocol", "last_login_at", "created_at"];

@@ -4,12 +4,12 @@ use super::ApiState;
 use super::caller::Permit;
 use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::PageRequest;
-use crate::control::aliases::{self, Alias, AliasUse};
-use crate::model::ids::{AliasId, DomainId};
+use crate::control::aliases::{self, Alias, AliasFilter, AliasUse};
+use crate::control::lists::{self, EndState, ListPage, Place};
+use crate::model::ids::{AliasId, DomainId, TenantId};
 use crate::model::{EmailAddress, Timestamp, WhoMayPost, bounds};
 use axum::Json;
 use axum::extract::State;
@@ -77,6 +77,15 @@ pub struct AliasQuery {
     limit: Option<usize>,
     /// Only aliases of this domain.
     domain: Option<DomainId>,
+    /// Only aliases of this tenant and below.
+    tenant: Option<TenantId>,
+    /// Only those whose address begins so.
+    prefix: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<EndState>,
+    /// In which order: `id` (as they were made), `address` or `created_at`; `-` before it from the end.
+    sort: Option<String>,
 }
 
 /// Create an alias
@@ -105,18 +114,20 @@ pub(super) async fn list(
     Params(query): Params<AliasQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
+    let page = list_page(query.cursor.as_deref(), query.limit, query.sort.as_deref(), &lists::parts::ALIASES)?;
+    let (domain, tenant) = (query.domain, query.tenant);
+    let filter = AliasFilter { domain, tenant, prefix: query.prefix, state: query.state };
     if !wants_csv(&headers) {
-        return Ok(
-            Json(PageOf::from(aliases::list(&state.control, &caller, query.domain, page).await?)).into_response()
-        );
+        let paged = aliases::list(&state.control, &caller, &filter, page.clone()).await?;
+        return Ok(Json(page_of(paged, &page)).into_response());
     }
-    let pages = move |after: i64| {
-        let (control, caller, domain) = (state.control.clone(), caller.clone(), query.domain);
-        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
-        async move { CsvPage::of(&aliases::list(&control, &caller, domain, page).await?, row_of) }
+    let first = page.after.clone();
+    let pages = move |after: Option<Place>| {
+        let (control, caller, filter) = (state.control.clone(), caller.clone(), filter.clone());
+        let page = ListPage { after, limit: bounds::PAGE_ITEMS, ..page.clone() };
+        async move { CsvPage::of(&aliases::list(&control, &caller, &filter, page).await?, row_of) }
     };
-    super::csv::answer(COLUMNS, page.after, pages).await
+    super::csv::answer(COLUMNS, first, pages).await
 }
 
 /// The columns of the CSV document: those of an import have the same names.

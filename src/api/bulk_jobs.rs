@@ -78,12 +78,12 @@ pub(super) async fn results(
     if !wants_csv(&headers) {
         return Ok(Json(PageOf::from(bulk_jobs::results(&state.control, &caller, id, page).await?)).into_response());
     }
-    let pages = move |after: i64| {
+    let pages = move |after: Option<i64>| {
         let (control, caller) = (state.control.clone(), caller.clone());
-        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
+        let page = PageRequest { after: after.unwrap_or(0), limit: bounds::PAGE_ITEMS };
         async move { CsvPage::of(&bulk_jobs::results(&control, &caller, id, page).await?, row_of) }
     };
-    super::csv::answer(RESULT_COLUMNS, page.after, pages).await
+    super::csv::answer(RESULT_COLUMNS, Some(page.after), pages).await
 }
 
 const RESULT_COLUMNS: &[&str] = &["row", "outcome", "address", "id", "revision", "code", "pointer", "detail"];

@@ -19,34 +19,35 @@ pub(super) fn wants_csv(headers: &HeaderMap) -> bool {
 }
 
 /// A page as text, and where the next one begins.
-pub(super) struct CsvPage {
+pub(super) struct CsvPage<N> {
     text: Vec<u8>,
-    next: Option<i64>,
+    next: Option<N>,
 }
 
-impl CsvPage {
+impl<N: Clone> CsvPage<N> {
     /// Of the items of a page.
-    pub fn of<T>(page: &Paged<T>, row: impl Fn(&T) -> Vec<String>) -> Result<Self, Problem> {
+    pub fn of<T>(page: &Paged<T, N>, row: impl Fn(&T) -> Vec<String>) -> Result<Self, Problem> {
         let mut text = Vec::new();
         for item in &page.items {
             record(&mut text, row(item).iter().map(String::as_str));
         }
-        Ok(Self { text, next: page.next })
+        Ok(Self { text, next: page.next.clone() })
     }
 }
 
 /// The answer: heading, then page after page. A list that cannot be read on ends the connection, not the document.
-pub(super) async fn answer<F, P>(columns: &[&str], after: i64, pages: F) -> Result<Response, Problem>
+pub(super) async fn answer<N, F, P>(columns: &[&str], after: Option<N>, pages: F) -> Result<Response, Problem>
 where
-    F: Fn(i64) -> P + Send + 'static,
-    P: Future<Output = Result<CsvPage, Problem>> + Send,
+    N: Send + 'static,
+    F: Fn(Option<N>) -> P + Send + 'static,
+    P: Future<Output = Result<CsvPage<N>, Problem>> + Send,
 {
     let mut first = pages(after).await?;
     let mut text = Vec::new();
     record(&mut text, columns.iter().copied());
     text.append(&mut first.text);
     let rest = stream::unfold((first.next, pages), |(next, pages)| async move {
-        let page = match pages(next?).await {
+        let page = match pages(Some(next?)).await {
             Ok(page) => page,
             Err(problem) => {
                 return Some((Err(std::io::Error::other(problem.detail)), (None, pages)));

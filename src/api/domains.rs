@@ -4,12 +4,12 @@ use super::ApiState;
 use super::caller::Permit;
 use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::PageRequest;
-use crate::control::domains::{self, Domain, DomainPatch};
+use crate::control::domains::{self, Domain, DomainFilter, DomainPatch};
+use crate::control::lists::{self, DomainState, ListPage, Place, Switch, Switches};
 use crate::model::ids::{DomainId, TenantId};
 use crate::model::{DomainName, EmailAddress, bounds};
 use axum::Json;
@@ -80,6 +80,22 @@ pub struct DomainQuery {
     limit: Option<usize>,
     /// Only domains of this tenant and below.
     tenant: Option<TenantId>,
+    /// Only those whose name, in A-labels, begins so.
+    prefix: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<DomainState>,
+    /// Only those where IMAP may be used now with mailboxes that say nothing, or may not.
+    #[param(inline)]
+    imap: Option<Switch>,
+    /// Only those where POP3 may be used now with mailboxes that say nothing, or may not.
+    #[param(inline)]
+    pop3: Option<Switch>,
+    /// Only those where mail may be submitted now with mailboxes that say nothing, or may not.
+    #[param(inline)]
+    submission: Option<Switch>,
+    /// In which order: `id` (as they were made), `name` or `created_at`; `-` before it from the end.
+    sort: Option<String>,
 }
 
 /// Create a domain
@@ -112,18 +128,20 @@ pub(super) async fn list(
     Params(query): Params<DomainQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
+    let page = list_page(query.cursor.as_deref(), query.limit, query.sort.as_deref(), &lists::parts::DOMAINS)?;
+    let protocols = Switches { imap: query.imap, pop3: query.pop3, submission: query.submission };
+    let filter = DomainFilter { tenant: query.tenant, prefix: query.prefix, state: query.state, protocols };
     if !wants_csv(&headers) {
-        return Ok(
-            Json(PageOf::from(domains::list(&state.control, &caller, query.tenant, page).await?)).into_response()
-        );
+        let paged = domains::list(&state.control, &caller, &filter, page.clone()).await?;
+        return Ok(Json(page_of(paged, &page)).into_response());
     }
-    let pages = move |after: i64| {
-        let (control, caller, tenant) = (state.control.clone(), caller.clone(), query.tenant);
-        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
-        async move { CsvPage::of(&domains::list(&control, &caller, tenant, page).await?, row_of) }
+    let first = page.after.clone();
+    let pages = move |after: Option<Place>| {
+        let (control, caller, filter) = (state.control.clone(), caller.clone(), filter.clone());
+        let page = ListPage { after, limit: bounds::PAGE_ITEMS, ..page.clone() };
+        async move { CsvPage::of(&domains::list(&control, &caller, &filter, page).await?, row_of) }
     };
-    super::csv::answer(COLUMNS, page.after, pages).await
+    super::csv::answer(COLUMNS, first, pages).await
 }
 
 /// The columns of the CSV document.

@@ -170,9 +170,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = <Query<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
-        query
-            .map(|Query(params)| Self(params))
-            .map_err(|rejection| Problem::field("", "invalid_query", rejection.body_text()))
+        query.map(|Query(params)| Self(params)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let said = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            // The reader says which parameter before it says what is wrong with it.
+            match said.split_once(": ").filter(|(name, _)| name.bytes().all(|o| o.is_ascii_lowercase() || o == b'_')) {
+                Some((name, detail)) => Problem::field(name, "invalid", detail),
+                None => Problem::field("", "invalid_query", said),
+            }
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 use super::ApiState;
 use super::caller::Permit;
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
-use super::tenants::ListQuery;
 use super::written::{Effect, Written, changed, created, deleted, found};
-use crate::control::keys::{self, Key, NewKey};
+use crate::control::keys::{self, Key, KeyFilter, NewKey};
+use crate::control::lists::{self, EndState};
 use crate::db::keys::Grants;
 use crate::model::ids::{DomainId, KeyId, TenantId};
 use crate::model::{Network, Scope, Timestamp};
@@ -66,6 +66,29 @@ pub struct NewKeyView {
     secret: String,
 }
 
+/// Which keys, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct KeyQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only those of this tenant and below.
+    tenant: Option<TenantId>,
+    /// Only those whose name begins so; capital letters of ASCII do not matter.
+    prefix: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<EndState>,
+    /// Only those that are older than this moment and were not used since.
+    #[param(value_type = Option<String>, format = DateTime)]
+    not_used_since: Option<Timestamp>,
+    /// In which order: `id` (as they were made), `name`, `created_at` or `last_used_at`; `-` before it from the end.
+    sort: Option<String>,
+}
+
 /// Create an API key
 ///
 /// The text is shown once. A key acts in its tenant and below, and can make no wider one.
@@ -84,15 +107,17 @@ pub(super) async fn create(
 }
 
 /// List API keys
-#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "Keys", params(ListQuery),
+#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "Keys", params(KeyQuery),
     responses((status = 200, body = PageOf<Key>)))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<KeyQuery>,
 ) -> Result<Json<PageOf<Key>>, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
-    Ok(Json(keys::list(&state.control, &caller, page).await?.into()))
+    let page = list_page(query.cursor.as_deref(), query.limit, query.sort.as_deref(), &lists::parts::KEYS)?;
+    let (state_of, not_used_since) = (query.state, query.not_used_since);
+    let filter = KeyFilter { tenant: query.tenant, prefix: query.prefix, state: state_of, not_used_since };
+    Ok(Json(page_of(keys::list(&state.control, &caller, &filter, page.clone()).await?, &page)))
 }
 
 /// Read an API key

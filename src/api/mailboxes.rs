@@ -4,15 +4,16 @@ use super::ApiState;
 use super::caller::Permit;
 use super::csv::{CsvPage, wants_csv};
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
 use crate::control::limits;
+use crate::control::lists::{self, ListPage, MailboxState, Place, Switch, Switches};
 use crate::control::login_history::{self, LoginEntry};
-use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxPatch, NewMailbox};
+use crate::control::mailboxes::{self, LastLogin, Mailbox, MailboxFilter, MailboxPatch, NewMailbox};
 use crate::control::passwords::NewPassword;
-use crate::control::{Caller, PageRequest, Paged};
+use crate::control::{Caller, Paged, usage_copy};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{EmailAddress, MailboxMode, Quota, Timestamp, Usage, bounds};
 use axum::Json;
@@ -165,7 +166,7 @@ pub struct Logins {
 }
 
 /// Which mailboxes, and which page of them.
-#[derive(Clone, serde::Deserialize, utoipa::IntoParams)]
+#[derive(serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MailboxQuery {
@@ -177,8 +178,31 @@ pub struct MailboxQuery {
     domain: Option<DomainId>,
     /// Only mailboxes of this tenant and below.
     tenant: Option<TenantId>,
-    /// True lists deleted mailboxes that can be restored, and nothing else; it goes with no other filter.
+    /// True lists deleted mailboxes that can be restored, and nothing else: the same as `state=deleted`.
     deleted: Option<bool>,
+    /// Only those whose address begins so.
+    prefix: Option<String>,
+    /// Only those in this state; without it all that are not deleted. Of states that hold at once the last counts of: suspended, contained, expired, deleted.
+    #[param(inline)]
+    state: Option<MailboxState>,
+    /// Only those with which IMAP may be used now, all levels counted, or may not.
+    #[param(inline)]
+    imap: Option<Switch>,
+    /// Only those with which POP3 may be used now, all levels counted, or may not.
+    #[param(inline)]
+    pop3: Option<Switch>,
+    /// Only those with which mail may be submitted now, all levels counted, or may not.
+    #[param(inline)]
+    submission: Option<Switch>,
+    /// Only those that are older than this moment and that no login has used since.
+    #[param(value_type = Option<String>, format = DateTime)]
+    not_used_since: Option<Timestamp>,
+    /// True for those that hold as much as they may or more, in octets or messages; false for the others.
+    over_quota: Option<bool>,
+    /// Only those that hold more octets.
+    used_above: Option<u64>,
+    /// In which order: `id` (as they were made), `address`, `created_at` or `used_bytes`; `-` before it from the end.
+    sort: Option<String>,
 }
 
 /// What mailboxes hold, in their order; none where the counter is damaged.
@@ -237,29 +261,52 @@ pub(super) async fn list(
     Params(query): Params<MailboxQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
-    if !wants_csv(&headers) {
-        return Ok(Json(PageOf::from(list_page(&state, &caller, &query, page).await?)).into_response());
+    let sort = query.sort.as_deref();
+    let page = list_page(query.cursor.as_deref(), query.limit, sort, &lists::parts::MAILBOXES)?;
+    let filter = query.filter()?;
+    if filter.is_about_usage() || page.sort.is_some_and(|sort| sort.name == "used_bytes") {
+        // What was delivered up to now counts.
+        usage_copy::copy(&state.control, &state.store).await?;
     }
-    let pages = move |after: i64| {
-        let (state, caller, query) = (state.clone(), caller.clone(), query.clone());
-        let page = PageRequest { after, limit: bounds::PAGE_ITEMS };
-        async move { CsvPage::of(&list_page(&state, &caller, &query, page).await?, row_of) }
+    if !wants_csv(&headers) {
+        return Ok(Json(page_of(list_page_of(&state, &caller, &filter, &page).await?, &page)).into_response());
+    }
+    let first = page.after.clone();
+    let pages = move |after: Option<Place>| {
+        let (state, caller, filter) = (state.clone(), caller.clone(), filter.clone());
+        let page = ListPage { after, limit: bounds::PAGE_ITEMS, ..page.clone() };
+        async move { CsvPage::of(&list_page_of(&state, &caller, &filter, &page).await?, row_of) }
     };
-    super::csv::answer(COLUMNS, page.after, pages).await
+    super::csv::answer(COLUMNS, first, pages).await
 }
 
-async fn list_page(
+impl MailboxQuery {
+    fn filter(self) -> Result<MailboxFilter, Problem> {
+        let state = match (self.deleted, self.state) {
+            (Some(true), None | Some(MailboxState::Deleted)) => Some(MailboxState::Deleted),
+            (Some(true), Some(_)) => return Err(Problem::field("deleted", "conflict", "goes with no other state")),
+            (_, state) => state,
+        };
+        Ok(MailboxFilter {
+            domain: self.domain,
+            tenant: self.tenant,
+            prefix: self.prefix,
+            state,
+            protocols: Switches { imap: self.imap, pop3: self.pop3, submission: self.submission },
+            not_used_since: self.not_used_since,
+            over_quota: self.over_quota,
+            used_above: self.used_above,
+        })
+    }
+}
+
+async fn list_page_of(
     state: &ApiState,
     caller: &Caller,
-    query: &MailboxQuery,
-    page: PageRequest,
-) -> Result<Paged<MailboxView>, Problem> {
-    let Paged { items, next } = match (query.deleted, query.domain, query.tenant) {
-        (Some(true), None, None) => mailboxes::list_deleted(&state.control, caller, page).await?,
-        (Some(true), ..) => return Err(Problem::field("deleted", "alone", "goes with no other filter")),
-        (_, domain, tenant) => mailboxes::list(&state.control, caller, domain, tenant, page).await?,
-    };
+    filter: &MailboxFilter,
+    page: &ListPage,
+) -> Result<Paged<MailboxView, Place>, Problem> {
+    let Paged { items, next } = mailboxes::list(&state.control, caller, filter, page.clone()).await?;
     Ok(Paged { items: with_usage(state, items).await?, next })
 }
 

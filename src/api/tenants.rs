@@ -3,12 +3,13 @@
 use super::ApiState;
 use super::caller::Permit;
 use super::extract::{IfMatch, Of, Params, Strict, nullable};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
 use super::protocols::PatchProtocols;
 use super::written::{Effect, Written, changed, created, deleted, found};
 use crate::control::limits::{self, TenantLimits};
-use crate::control::tenants::{self, NewTenant, Tenant, TenantPatch};
+use crate::control::lists;
+use crate::control::tenants::{self, NewTenant, Tenant, TenantFilter, TenantPatch};
 use crate::model::TenantKind;
 use crate::model::ids::{PlanId, TenantId};
 use axum::Json;
@@ -65,6 +66,28 @@ pub struct ListQuery {
     pub(super) limit: Option<usize>,
 }
 
+/// Which tenants, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TenantQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only those of this tenant and below.
+    tenant: Option<TenantId>,
+    /// Only those whose name begins so; capital letters of ASCII do not matter.
+    prefix: Option<String>,
+    /// Only those of this kind.
+    #[param(inline)]
+    kind: Option<TenantKind>,
+    /// Only those with this plan.
+    plan: Option<PlanId>,
+    /// In which order: `id` (as they were made), `name` or `created_at`; `-` before it from the end.
+    sort: Option<String>,
+}
+
 /// Create a tenant
 #[utoipa::path(post, path = "/v1/tenants", operation_id = "create_tenant", tag = "Tenants", request_body = CreateTenant,
     responses((status = 201, body = Written<Tenant>), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -82,15 +105,17 @@ pub(super) async fn create(
 /// List tenants
 ///
 /// Your own and all below it.
-#[utoipa::path(get, path = "/v1/tenants", operation_id = "list_tenants", tag = "Tenants", params(ListQuery),
+#[utoipa::path(get, path = "/v1/tenants", operation_id = "list_tenants", tag = "Tenants", params(TenantQuery),
     responses((status = 200, body = PageOf<Tenant>)))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<TenantQuery>,
 ) -> Result<Json<PageOf<Tenant>>, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
-    Ok(Json(tenants::list(&state.control, &caller, page).await?.into()))
+    let page = list_page(query.cursor.as_deref(), query.limit, query.sort.as_deref(), &lists::parts::TENANTS)?;
+    let (tenant, prefix, kind, plan) = (query.tenant, query.prefix, query.kind, query.plan);
+    let filter = TenantFilter { tenant, prefix, kind, plan };
+    Ok(Json(page_of(tenants::list(&state.control, &caller, &filter, page.clone()).await?, &page)))
 }
 
 /// Read a tenant

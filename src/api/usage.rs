@@ -66,7 +66,7 @@ async fn answer(headers: &HeaderMap, now: Usage, days: Vec<UsageDay>) -> Result<
         let page = CsvPage::of(&Paged { items: days.clone(), next: None }, row_of);
         async move { page }
     };
-    super::csv::answer(COLUMNS, 0, pages).await
+    super::csv::answer(COLUMNS, None::<i64>, pages).await
 }
 
 /// Read what a mailbox holds, and what it held and did by day

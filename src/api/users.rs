@@ -3,12 +3,12 @@
 use super::ApiState;
 use super::caller::Permit;
 use super::extract::{IfMatch, Of, Params, Strict};
-use super::page::{PageOf, page};
+use super::page::{PageOf, list_page, page_of};
 use super::problem::Problem;
-use super::tenants::ListQuery;
 use super::written::{Effect, Written, changed, created, deleted, found};
+use crate::control::lists;
 use crate::control::passwords::NewPassword;
-use crate::control::users::{self, User, UserPatch};
+use crate::control::users::{self, User, UserFilter, UserPatch};
 use crate::model::Duty;
 use crate::model::ids::{TenantId, UserId};
 use axum::Json;
@@ -48,6 +48,23 @@ pub struct UpdateUser {
     duty: Option<Duty>,
 }
 
+/// Which users, and which page of them.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UserQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items, 1 to 1000.
+    limit: Option<usize>,
+    /// Only those of this tenant and below.
+    tenant: Option<TenantId>,
+    /// Only those whose name begins so; capital letters of ASCII do not matter.
+    prefix: Option<String>,
+    /// In which order: `id` (as they were made), `name` or `created_at`; `-` before it from the end.
+    sort: Option<String>,
+}
+
 /// Create a user
 #[utoipa::path(post, path = "/v1/users", operation_id = "create_user", tag = "Users", request_body = CreateUser,
     responses((status = 201, body = Written<User>), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -63,15 +80,16 @@ pub(super) async fn create(
 }
 
 /// List users
-#[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "Users", params(ListQuery),
+#[utoipa::path(get, path = "/v1/users", operation_id = "list_users", tag = "Users", params(UserQuery),
     responses((status = 200, body = PageOf<User>)))]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Permit(caller): Permit,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<UserQuery>,
 ) -> Result<Json<PageOf<User>>, Problem> {
-    let page = page(query.cursor.as_deref(), query.limit)?;
-    Ok(Json(users::list(&state.control, &caller, page).await?.into()))
+    let page = list_page(query.cursor.as_deref(), query.limit, query.sort.as_deref(), &lists::parts::USERS)?;
+    let filter = UserFilter { tenant: query.tenant, prefix: query.prefix };
+    Ok(Json(page_of(users::list(&state.control, &caller, &filter, page.clone()).await?, &page)))
 }
 
 /// Read a user

@@ -3,7 +3,7 @@
 //! Each job takes no input and asks the database what is to be done, so that a restart loses
 //! nothing. Invariant: one that fails is tried again at the next turn.
 
-use crate::control::{Control, jobs, usage};
+use crate::control::{Control, jobs, usage, usage_copy};
 use crate::directory::Directory;
 use crate::model::Revision;
 use crate::model::ids::MailboxId;
@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks for purges.
 const PURGE_EVERY: Duration = Duration::from_secs(1);
+/// Between two copies of what mailboxes hold.
+const USAGE_EVERY: Duration = Duration::from_secs(2);
+/// Between two pages of the comparison.
+const CHECK_REST: Duration = Duration::from_millis(50);
 /// Between two looks for what was to happen by now.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 /// Between two sweeps of everything else.
@@ -51,6 +55,7 @@ pub(super) async fn run(
         tokio::join!(
             purge(&control, &directory, &store),
             act_when_due(&control),
+            copy_usage(&control, &store),
             sweep(&control, &directory, &store, history)
         );
     };
@@ -69,6 +74,29 @@ async fn purge(control: &Control, directory: &Directory, store: &Store) {
         let applied = directory.applied();
         if applied != purged_at && purge_mailboxes(control, directory, store).await {
             purged_at = applied;
+        }
+    }
+}
+
+/// Keeps the copy of what mailboxes hold; once after the start it looks for what a crash kept from being copied, a page
+/// at a time.
+async fn copy_usage(control: &Control, store: &Store) {
+    let mut every = tokio::time::interval(USAGE_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut to_check = Some(MailboxId(0));
+    loop {
+        if let Some(after) = to_check {
+            match usage_copy::check(control, store, after).await {
+                Ok(next) => to_check = next,
+                Err(error) => tracing::warn!(%error, "what mailboxes hold cannot be compared"),
+            }
+        }
+        if let Err(error) = usage_copy::copy(control, store).await {
+            tracing::debug!(%error, "what mailboxes hold is copied later");
+        }
+        match to_check {
+            Some(_) => tokio::time::sleep(CHECK_REST).await,
+            None => drop(every.tick().await),
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::change::{check_unchanged, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
+use super::lists::{self, EndState, ListPage, Place, prefix_range};
 use super::mailboxes::domain_of;
-use super::{Caller, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains};
+use super::{Caller, Control, Error, FieldError, Paged, Record, Result, domains};
 use crate::db::Tx;
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self as rows, AliasRow};
@@ -216,22 +217,45 @@ pub async fn get(control: &Control, caller: &Caller, id: AliasId) -> Result<Alia
     reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
-/// Aliases of a domain, or of tenants at and below the caller's.
+/// Which aliases a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct AliasFilter {
+    /// Of this domain.
+    pub domain: Option<DomainId>,
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose address begins so.
+    pub prefix: Option<String>,
+    /// In this state.
+    pub state: Option<EndState>,
+}
+
+/// Aliases of a domain, or of tenants at and below one.
 pub async fn list(
     control: &Control,
     caller: &Caller,
-    domain: Option<DomainId>,
-    page: PageRequest,
-) -> Result<Paged<Alias>> {
+    filter: &AliasFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<Alias, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let rows = match domain {
-        Some(id) => {
-            domains::reach(&mut tx, caller, id).await?;
-            rows::list_of_domain(&mut tx, id, page.into()).await?
-        }
-        None => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
-    };
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
+    let mut listing = page.of(&rows::PARTS)?;
+    if let Some(id) = filter.domain {
+        domains::reach(&mut tx, caller, id).await?;
+        listing.by("domain", [id.0.into()])?;
+    }
+    if filter.domain.is_none() || filter.tenant.is_some() {
+        lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    }
+    if let Some(prefix) = &filter.prefix {
+        listing.by("prefix", prefix_range(prefix, EmailAddress::key_prefix)?)?;
+    }
+    match filter.state {
+        Some(EndState::Active) => listing.by("not_expired", [control.now_ms().into()])?,
+        Some(EndState::Expired) => listing.by("expired", [control.now_ms().into()])?,
+        None => {}
+    }
+    Ok(Paged::of_list(rows::list(&mut tx, &listing).await?, &page, |row| show(caller, row)))
 }
 
 /// Changes where an alias delivers, for whom and how long.

@@ -3,14 +3,15 @@
 use super::change::{check_unchanged, closes, in_use, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
+use super::lists::{self, DomainState, ListPage, Place, Switches, prefix_range};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::{in_force, refuse_deletion};
-use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
+use super::{Caller, Control, Error, Paged, Record, Result, tenants};
 use crate::db::domains::{self as rows, DomainRow};
 use crate::db::effective::{self, Effective, Own, Said};
 use crate::db::levels;
 use crate::db::suspensions::{self, Suspended};
-use crate::db::{Tx, addresses};
+use crate::db::{Arg, Tx, addresses};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{DomainName, EmailAddress, LimitName, Resource, Revision, Timestamp, Touch};
 
@@ -233,20 +234,43 @@ pub async fn get_by_name(control: &Control, caller: &Caller, name: &DomainName) 
     Ok(show(caller, row))
 }
 
-/// Domains of tenants at and below the caller's, or of one of them.
+/// Which domains a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct DomainFilter {
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose name begins so.
+    pub prefix: Option<String>,
+    /// In this state.
+    pub state: Option<DomainState>,
+    /// Where these protocols may be used now with mailboxes that say nothing, or may not.
+    pub protocols: Switches,
+}
+
+/// Domains of tenants at and below the caller's, or one that it names.
 pub async fn list(
     control: &Control,
     caller: &Caller,
-    tenant: Option<TenantId>,
-    page: PageRequest,
-) -> Result<Paged<Domain>> {
+    filter: &DomainFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<Domain, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let path = match tenant {
-        Some(id) => tenants::reach(&mut tx, caller, id).await?.path,
-        None => caller.list_path()?.to_owned(),
-    };
-    let rows = rows::list(&mut tx, &path, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
+    let mut listing = page.of(&rows::PARTS)?;
+    lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    if let Some(prefix) = &filter.prefix {
+        listing.by("prefix", prefix_range(prefix, str::to_lowercase)?)?;
+    }
+    let now = || Arg::from(control.now_ms());
+    match filter.state {
+        Some(DomainState::Active) => listing.by("not_suspended", [now()])?,
+        Some(DomainState::Suspended) => listing.by("suspended", [now()])?,
+        None => {}
+    }
+    for name in filter.protocols.names() {
+        listing.by(name, [now()])?;
+    }
+    Ok(Paged::of_list(rows::list(&mut tx, &listing).await?, &page, |row| show(caller, row)))
 }
 
 /// Changes a domain.

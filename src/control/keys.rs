@@ -2,9 +2,10 @@
 
 use super::change::{check_unchanged, view};
 use super::editable::{Named, Patch, Writable, check as check_fields, editable};
+use super::lists::{self, EndState, ListPage, Place, fold_name, prefix_range};
 use super::passwords::check_name;
 use super::users::role_of;
-use super::{Caller, Control, Error, PageRequest, Paged, Record, Result, tenants};
+use super::{Caller, Control, Error, Paged, Record, Result, tenants};
 use crate::auth::tokens;
 use crate::db::keys::{self as rows, Grants, KeyRow};
 use crate::db::{Tx, domains};
@@ -234,11 +235,43 @@ pub async fn get(control: &Control, caller: &Caller, id: KeyId) -> Result<Key> {
     reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
-/// Keys of tenants at and below the caller's.
-pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Key>> {
+/// Which keys a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFilter {
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose name begins so; capital letters of ASCII do not matter.
+    pub prefix: Option<String>,
+    /// In this state.
+    pub state: Option<EndState>,
+    /// Older than this, and not used since.
+    pub not_used_since: Option<Timestamp>,
+}
+
+/// Of tenants at and below the caller's, or one that it names.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    filter: &KeyFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<Key, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    let paged = Paged::new(rows, page, |row| row.id.0, |row| is_within(caller, &row).then(|| show(caller, row)));
+    let mut listing = page.of(&rows::PARTS)?;
+    lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    if let Some(prefix) = &filter.prefix {
+        listing.by("prefix", prefix_range(prefix, fold_name)?)?;
+    }
+    match filter.state {
+        Some(EndState::Active) => listing.by("not_expired", [control.now_ms().into()])?,
+        Some(EndState::Expired) => listing.by("expired", [control.now_ms().into()])?,
+        None => {}
+    }
+    if let Some(since) = filter.not_used_since {
+        listing.by("not_used_since", [since.0.into(), since.0.into()])?;
+    }
+    let rows = rows::list(&mut tx, &listing).await?;
+    let paged = Paged::of_list(rows, &page, |row| is_within(caller, &row).then(|| show(caller, row)));
     // A page may hold less than was asked for; where the next one begins does not depend on that.
     Ok(Paged { items: paged.items.into_iter().flatten().collect(), next: paged.next })
 }

@@ -25,6 +25,7 @@ mod ids;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod login_history;
 pub mod mailboxes;
 pub mod nodes;
@@ -40,6 +41,7 @@ pub mod tenants;
 pub mod together;
 pub mod undo;
 pub mod usage;
+pub mod usage_copy;
 pub mod users;
 pub mod webhooks;
 
@@ -105,11 +107,11 @@ impl From<PageRequest> for crate::db::Page {
 
 /// A page of a list.
 #[derive(Debug)]
-pub struct Paged<T> {
+pub struct Paged<T, N = i64> {
     /// The items.
     pub items: Vec<T>,
     /// Where the next page begins; none at the end.
-    pub next: Option<i64>,
+    pub next: Option<N>,
 }
 
 impl<T> Paged<T> {

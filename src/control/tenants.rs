@@ -3,9 +3,10 @@
 use super::change::{check_unchanged, in_use, view};
 use super::editable::{Named, Patch, Writable, check as check_fields, editable};
 use super::limits::Sales;
+use super::lists::{self, ListPage, Place, fold_name, prefix_range};
 use super::passwords::check_name;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
-use super::{Caller, Change, Control, Error, PageRequest, Paged, Record, Result};
+use super::{Caller, Change, Control, Error, Paged, Record, Result};
 use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self as rows, TenantRow};
 use crate::db::{Tx, counts, plans as plan_rows};
@@ -191,11 +192,40 @@ pub async fn get(control: &Control, caller: &Caller, id: TenantId) -> Result<Ten
     reach(&mut tx, caller, id).await.map(|row| show(caller, row))
 }
 
-/// Tenants at and below the caller's.
-pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Tenant>> {
+/// Which tenants a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct TenantFilter {
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose name begins so; capital letters of ASCII do not matter.
+    pub prefix: Option<String>,
+    /// Of this kind.
+    pub kind: Option<TenantKind>,
+    /// With this plan.
+    pub plan: Option<PlanId>,
+}
+
+/// Of tenants at and below the caller's, or one that it names.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    filter: &TenantFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<Tenant, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, row)))
+    let mut listing = page.of(&rows::PARTS)?;
+    lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    if let Some(prefix) = &filter.prefix {
+        listing.by("prefix", prefix_range(prefix, fold_name)?)?;
+    }
+    if let Some(kind) = filter.kind {
+        listing.by("kind", [kind.as_str().into()])?;
+    }
+    if let Some(plan) = filter.plan {
+        listing.by("plan", [plan.0.into()])?;
+    }
+    Ok(Paged::of_list(rows::list(&mut tx, &listing).await?, &page, |row| show(caller, row)))
 }
 
 /// Changes a tenant: its name, its say about protocols, and, from above, its plan.

@@ -2,9 +2,10 @@
 
 use super::change::{check_unchanged, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
+use super::lists::{self, ListPage, Place, fold_name, prefix_range};
 use super::mailboxes::{self, MailboxPatch};
 use super::passwords::NewPassword;
-use super::{Caller, CallerId, Control, Error, FieldError, PageRequest, Paged, Record, Result, tenants};
+use super::{Caller, CallerId, Control, Error, FieldError, Paged, Record, Result, tenants};
 use crate::db::Tx;
 use crate::db::api_sessions;
 use crate::db::users::{self as rows, UserRow};
@@ -159,11 +160,30 @@ pub async fn get(control: &Control, caller: &Caller, id: UserId) -> Result<User>
     reach(&mut tx, caller, id).await.map(|row| show(caller, &row))
 }
 
-/// Users of tenants at and below the caller's.
-pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<User>> {
+/// Which users a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose name begins so; capital letters of ASCII do not matter.
+    pub prefix: Option<String>,
+}
+
+/// Of tenants at and below the caller's, or one that it names.
+pub async fn list(
+    control: &Control,
+    caller: &Caller,
+    filter: &UserFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<User, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let rows = rows::list(&mut tx, caller.list_path()?, page.into()).await?;
-    Ok(Paged::new(rows, page, |row| row.id.0, |row| show(caller, &row)))
+    let mut listing = page.of(&rows::PARTS)?;
+    lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    if let Some(prefix) = &filter.prefix {
+        listing.by("prefix", prefix_range(prefix, fold_name)?)?;
+    }
+    Ok(Paged::of_list(rows::list(&mut tx, &listing).await?, &page, |row| show(caller, &row)))
 }
 
 /// A change of a user: what is `None` stays as it is.

@@ -1,6 +1,7 @@
 //! Rows of `aliases`.
 
-use super::{DbError, Page, Result, Row, Tx};
+use super::listing::{Listing, Parts, Place, SortKey, filter};
+use super::{DbError, Result, Row, Tx};
 use crate::model::ids::{AliasId, DomainId, TenantId};
 use crate::model::{EmailAddress, WhoMayPost};
 
@@ -31,6 +32,34 @@ pub struct AliasRow {
     pub revision: i64,
 }
 
+/// What is read of an alias `a` of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision"
+    };
+}
+
+/// What the list of aliases can be.
+pub static PARTS: Parts = Parts {
+    name: "aliases",
+    columns: columns!(),
+    from: "aliases a JOIN tenants t ON t.id = a.tenant_id",
+    joins: &[],
+    filters: &[
+        filter("below", "a.tenant_id IN (SELECT x.id FROM tenants x WHERE x.path >= ? AND x.path < ?)"),
+        filter("tenant", "a.tenant_id = ?"),
+        filter("domain", "a.domain_id = ?"),
+        filter("prefix", "a.address_key >= ? AND a.address_key < ?"),
+        filter("expired", "a.expires_at IS NOT NULL AND a.expires_at <= ?"),
+        filter("not_expired", "(a.expires_at IS NULL OR a.expires_at > ?)"),
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "a.id", id: "a.id", text: false, joins: &[] },
+        SortKey { name: "address", key: "a.address_key", id: "a.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "a.created_at", id: "a.id", text: false, joins: &[] },
+    ],
+};
+
 fn read(row: &Row) -> Result<AliasRow> {
     let list = |column: usize| -> Result<Vec<EmailAddress>> {
         let text: String = row.get(column)?;
@@ -57,33 +86,21 @@ fn text_of(addresses: &[EmailAddress]) -> String {
 
 /// An alias by id.
 pub async fn find(tx: &mut Tx, id: AliasId) -> Result<Option<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
-         FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.id = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// An alias by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
-         FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.address_key = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM aliases a JOIN tenants t ON t.id = a.tenant_id WHERE a.address_key = $1");
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Aliases of tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
-         FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND a.id > $3 ORDER BY a.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
-}
-
-/// Aliases of one domain, by id.
-pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<AliasRow>> {
-    const SQL: &str = "SELECT a.id, a.domain_id, a.tenant_id, t.path, a.address, a.targets, a.expires_at, a.who_may_post, a.posters, a.created_at, a.revision \
-         FROM aliases a JOIN tenants t ON t.id = a.tenant_id \
-         WHERE a.domain_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
-    tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(AliasRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 /// Adds an alias (its address is taken in `addresses`).

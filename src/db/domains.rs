@@ -1,8 +1,10 @@
 //! Rows of `domains`.
 
+use super::listing::{Filter, Listing, Parts, Place, SortKey, filter};
 pub use super::protocols::ProtocolSettings;
 use super::protocols::{protocol_args, read_protocols};
-use super::{DbError, Page, Result, Row, Tx};
+use super::reach::{LEVELS, domain_on};
+use super::{DbError, Result, Row, Tx};
 use crate::model::ids::{DomainId, TenantId};
 use crate::model::{DomainName, EmailAddress};
 
@@ -39,6 +41,49 @@ fn address(row: &Row, column: usize) -> Result<Option<EmailAddress>> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| DbError::Damaged(text)) }
 }
 
+/// What is read of a domain `d` of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision"
+    };
+}
+
+/// What the list of domains can be.
+pub static PARTS: Parts = Parts {
+    name: "domains",
+    columns: columns!(),
+    from: "domains d JOIN tenants t ON t.id = d.tenant_id",
+    joins: &[LEVELS],
+    filters: &[
+        filter("below", "d.tenant_id IN (SELECT x.id FROM tenants x WHERE x.path >= ? AND x.path < ?)"),
+        filter("tenant", "d.tenant_id = ?"),
+        filter("prefix", "d.name >= ? AND d.name < ?"),
+        filter(
+            "suspended",
+            "d.id IN (SELECT s.domain_id FROM suspensions s WHERE s.domain_id IS NOT NULL AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        filter(
+            "not_suspended",
+            "NOT EXISTS (SELECT 1 FROM suspensions s WHERE s.domain_id = d.id AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        Filter { name: "imap", sql: domain_on!("imap", "'login'"), joins: &[LEVELS] },
+        Filter { name: "not_imap", sql: concat!("NOT ", domain_on!("imap", "'login'")), joins: &[LEVELS] },
+        Filter { name: "pop3", sql: domain_on!("pop3", "'login'"), joins: &[LEVELS] },
+        Filter { name: "not_pop3", sql: concat!("NOT ", domain_on!("pop3", "'login'")), joins: &[LEVELS] },
+        Filter { name: "submission", sql: domain_on!("submission", "'login', 'send_reject'"), joins: &[LEVELS] },
+        Filter {
+            name: "not_submission",
+            sql: concat!("NOT ", domain_on!("submission", "'login', 'send_reject'")),
+            joins: &[LEVELS],
+        },
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "d.id", id: "d.id", text: false, joins: &[] },
+        SortKey { name: "name", key: "d.name", id: "d.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "d.created_at", id: "d.id", text: false, joins: &[] },
+    ],
+};
+
 fn read(row: &Row) -> Result<DomainRow> {
     Ok(DomainRow {
         id: DomainId(row.get(0)?),
@@ -57,25 +102,21 @@ fn read(row: &Row) -> Result<DomainRow> {
 
 /// A domain by id.
 pub async fn find(tx: &mut Tx, id: DomainId) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
-         FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.id = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A domain by name.
 pub async fn find_by_name(tx: &mut Tx, name: &DomainName) -> Result<Option<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
-         FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.name = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM domains d JOIN tenants t ON t.id = d.tenant_id WHERE d.name = $1");
     tx.one(SQL, &[name.as_str().into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Domains of tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<DomainRow>> {
-    const SQL: &str = "SELECT d.id, d.tenant_id, t.path, d.name, d.imap, d.pop3, d.submission, d.pop3_on_delete, d.pop3_expire_days, d.restrictions, d.alias_of, d.catch_all, d.reserved_to, d.separator, d.created_at, d.revision \
-         FROM domains d JOIN tenants t ON t.id = d.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND d.id > $3 ORDER BY d.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(DomainRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 /// Adds a domain.

@@ -1,6 +1,7 @@
 //! Rows of `api_keys`: a hash of each key, never the key.
 
-use super::{Arg, DbError, Page, Result, Row, Tx};
+use super::listing::{Listing, Parts, Place, SortKey, filter};
+use super::{Arg, DbError, Result, Row, Tx};
 use crate::model::ids::{DomainId, KeyId, TenantId};
 use crate::model::{Network, Role, Scope};
 
@@ -57,6 +58,35 @@ fn text_of<T: serde::Serialize>(list: Option<&Vec<T>>) -> Arg {
     list.and_then(|list| serde_json::to_string(list).ok()).unwrap_or_default().into()
 }
 
+/// What is read of a key `k` of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from"
+    };
+}
+
+/// What the list of keys can be.
+pub static PARTS: Parts = Parts {
+    name: "keys",
+    columns: columns!(),
+    from: "api_keys k JOIN tenants t ON t.id = k.tenant_id",
+    joins: &[],
+    filters: &[
+        filter("below", "k.tenant_id IN (SELECT x.id FROM tenants x WHERE x.path >= ? AND x.path < ?)"),
+        filter("tenant", "k.tenant_id = ?"),
+        filter("prefix", "LOWER(k.name) >= ? AND LOWER(k.name) < ?"),
+        filter("expired", "k.expires_at IS NOT NULL AND k.expires_at <= ?"),
+        filter("not_expired", "(k.expires_at IS NULL OR k.expires_at > ?)"),
+        filter("not_used_since", "k.created_at < ? AND (k.last_used_at IS NULL OR k.last_used_at < ?)"),
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "k.id", id: "k.id", text: false, joins: &[] },
+        SortKey { name: "name", key: "LOWER(k.name)", id: "k.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "k.created_at", id: "k.id", text: false, joins: &[] },
+        SortKey { name: "last_used_at", key: "COALESCE(k.last_used_at, 0)", id: "k.id", text: false, joins: &[] },
+    ],
+};
+
 fn read(row: &Row) -> Result<KeyRow> {
     Ok(KeyRow {
         id: KeyId(row.get(0)?),
@@ -76,25 +106,24 @@ fn read(row: &Row) -> Result<KeyRow> {
 
 /// A key by its id.
 pub async fn find(tx: &mut Tx, id: KeyId) -> Result<Option<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
-         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A key by the SHA-256 of its text.
 pub async fn find_by_secret(tx: &mut Tx, secret_hash: &[u8]) -> Result<Option<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
-         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.secret_hash = $1";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.secret_hash = $1"
+    );
     tx.one(SQL, &[secret_hash.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Keys of tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<KeyRow>> {
-    const SQL: &str = "SELECT k.id, k.tenant_id, t.path, k.name, k.role, k.read_only, k.expires_at, k.last_used_at, k.created_at, k.revision, k.scopes, k.domains, k.allow_from, k.last_used_from \
-         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND k.id > $3 ORDER BY k.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(KeyRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 /// Adds a key.

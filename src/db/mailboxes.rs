@@ -1,6 +1,8 @@
 //! Rows of `mailboxes`.
 
+use super::listing::{Filter, Listing, Parts, Place, SortKey, filter};
 use super::protocols::{ProtocolSettings, protocol_args, read_protocols};
+use super::reach::{LEVELS, mailbox_on};
 use super::{Page, Result, Row, Tx};
 use crate::model::ids::{DomainId, MailboxId, TenantId};
 use crate::model::{EmailAddress, MailboxMode, Protocol, Quota};
@@ -46,6 +48,93 @@ pub struct MailboxRow {
     pub app_passwords_only: bool,
 }
 
+/// What is read of a mailbox `m` of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only"
+    };
+}
+
+/// Whether a mailbox holds as much as it may, or more: its own limit, else the nearest plan's.
+macro_rules! over_quota {
+    () => {
+        "(COALESCE(u.bytes >= COALESCE(m.quota_bytes, p.quota_bytes, p2.quota_bytes, p3.quota_bytes), FALSE) \
+         OR COALESCE(u.messages >= COALESCE(m.quota_messages, p.quota_messages, p2.quota_messages, p3.quota_messages), FALSE))"
+    };
+}
+
+const OVER_QUOTA: &str = over_quota!();
+const USAGE: &str = "JOIN mailbox_usage u ON u.mailbox_id = m.id";
+const DOMAIN: &str = "JOIN domains d ON d.id = m.domain_id";
+const BY_PROTOCOL: &[&str] = &[DOMAIN, LEVELS];
+
+/// What the list of mailboxes can be.
+pub static PARTS: Parts = Parts {
+    name: "mailboxes",
+    columns: columns!(),
+    from: "mailboxes m JOIN tenants t ON t.id = m.tenant_id",
+    joins: &[USAGE, DOMAIN, LEVELS],
+    filters: &[
+        filter("below", "m.tenant_id IN (SELECT x.id FROM tenants x WHERE x.path >= ? AND x.path < ?)"),
+        filter("tenant", "m.tenant_id = ?"),
+        filter("domain", "m.domain_id = ?"),
+        filter("prefix", "m.address_key >= ? AND m.address_key < ?"),
+        filter("there", "m.deleted_at IS NULL"),
+        filter("deleted", "m.id IN (SELECT x.id FROM mailboxes x WHERE x.purge_at > 0) AND m.deleted_at IS NOT NULL"),
+        filter("expired", "m.expires_at IS NOT NULL AND m.expires_at <= ?"),
+        filter("not_expired", "(m.expires_at IS NULL OR m.expires_at > ?)"),
+        filter(
+            "contained",
+            "m.id IN (SELECT s.mailbox_id FROM suspensions s WHERE s.contains = 1 AND s.mailbox_id IS NOT NULL \
+             AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        filter(
+            "not_contained",
+            "NOT EXISTS (SELECT 1 FROM suspensions s WHERE s.mailbox_id = m.id AND s.contains = 1 \
+             AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        filter(
+            "suspended",
+            "m.id IN (SELECT s.mailbox_id FROM suspensions s WHERE s.mailbox_id IS NOT NULL \
+             AND (s.until_at IS NULL OR s.until_at > ?) \
+             UNION ALL SELECT x.id FROM suspensions s JOIN mailboxes x ON x.domain_id = s.domain_id \
+             WHERE s.domain_id IS NOT NULL AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        filter(
+            "not_suspended",
+            "NOT EXISTS (SELECT 1 FROM suspensions s WHERE s.mailbox_id = m.id AND (s.until_at IS NULL OR s.until_at > ?)) \
+             AND NOT EXISTS (SELECT 1 FROM suspensions s WHERE s.domain_id = m.domain_id AND (s.until_at IS NULL OR s.until_at > ?))",
+        ),
+        Filter { name: "imap", sql: mailbox_on!("imap", "'login'"), joins: BY_PROTOCOL },
+        Filter { name: "not_imap", sql: concat!("NOT ", mailbox_on!("imap", "'login'")), joins: BY_PROTOCOL },
+        Filter { name: "pop3", sql: mailbox_on!("pop3", "'login'"), joins: BY_PROTOCOL },
+        Filter { name: "not_pop3", sql: concat!("NOT ", mailbox_on!("pop3", "'login'")), joins: BY_PROTOCOL },
+        Filter {
+            name: "submission",
+            sql: concat!("m.mode <> 'receive_only' AND ", mailbox_on!("submission", "'login', 'send_reject'")),
+            joins: BY_PROTOCOL,
+        },
+        Filter {
+            name: "not_submission",
+            sql: concat!("(m.mode = 'receive_only' OR NOT ", mailbox_on!("submission", "'login', 'send_reject'"), ")"),
+            joins: BY_PROTOCOL,
+        },
+        filter(
+            "not_used_since",
+            "m.created_at < ? AND NOT EXISTS (SELECT 1 FROM logins l WHERE l.mailbox_id = m.id AND l.at >= ?)",
+        ),
+        Filter { name: "used_above", sql: "u.bytes > ?", joins: &[USAGE] },
+        Filter { name: "over_quota", sql: OVER_QUOTA, joins: &[USAGE, LEVELS] },
+        Filter { name: "not_over_quota", sql: concat!("NOT ", over_quota!()), joins: &[USAGE, LEVELS] },
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "m.id", id: "m.id", text: false, joins: &[] },
+        SortKey { name: "address", key: "m.address_key", id: "m.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "m.created_at", id: "m.id", text: false, joins: &[] },
+        SortKey { name: "used_bytes", key: "u.bytes", id: "u.mailbox_id", text: false, joins: &[USAGE] },
+    ],
+};
+
 fn read(row: &Row) -> Result<MailboxRow> {
     let limit = |value: Option<i64>| value.map(|v| u64::try_from(v).unwrap_or(0));
     Ok(MailboxRow {
@@ -76,37 +165,24 @@ fn limit(value: Option<u64>) -> super::Arg {
 
 /// A mailbox by id.
 pub async fn find(tx: &mut Tx, id: MailboxId) -> Result<Option<MailboxRow>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A mailbox by its canonical address key.
 pub async fn find_by_key(tx: &mut Tx, key: &str) -> Result<Option<MailboxRow>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id WHERE m.address_key = $1"
+    );
     tx.one(SQL, &[key.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Mailboxes of tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
-}
-
-/// Mailboxes of one domain, by id.
-pub async fn list_of_domain(tx: &mut Tx, domain: DomainId, page: Page) -> Result<Vec<MailboxRow>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
-         WHERE m.domain_id = $1 AND m.deleted_at IS NULL AND m.id > $2 ORDER BY m.id LIMIT $3";
-    tx.all(SQL, &[domain.0.into(), page.after.into(), page.fetch()]).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(MailboxRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 fn life_args(mailbox: &MailboxRow) -> [super::Arg; 5] {
@@ -139,7 +215,8 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     args.extend(protocol_args(&mailbox.protocols));
     args.extend(life_args(mailbox));
     args.extend([mailbox.created_at.into(), mailbox.revision.into(), mailbox.app_passwords_only.into()]);
-    tx.execute(SQL, &args).await.map(drop)
+    tx.execute(SQL, &args).await?;
+    super::usage_copy::insert(tx, mailbox.id).await
 }
 
 /// Writes what may change of it.
@@ -182,16 +259,6 @@ pub async fn with_expiry(tx: &mut Tx, page: Page) -> Result<Vec<MailboxId>> {
          t2.pop3_expire_days, p2.pop3_expire_days, t3.pop3_expire_days, p3.pop3_expire_days, 0) > 0 \
          AND m.id > $1 ORDER BY m.id LIMIT $2";
     tx.all(SQL, &[page.after.into(), page.fetch()]).await?.iter().map(|row| row.get(0).map(MailboxId)).collect()
-}
-
-/// Deleted mailboxes that can be restored, of tenants at and below a path, by id.
-pub async fn list_deleted(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<MailboxRow>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NOT NULL AND m.id > $3 ORDER BY m.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
 /// A mailbox that did not use a protocol since a moment.
@@ -262,5 +329,6 @@ pub async fn to_purge(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<MailboxId
 
 /// Removes it.
 pub async fn delete(tx: &mut Tx, id: MailboxId) -> Result<()> {
+    super::usage_copy::delete(tx, id).await?;
     tx.execute("DELETE FROM mailboxes WHERE id = $1", &[id.0.into()]).await.map(drop)
 }

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (143, include_str!("../../migrations/control/0143_usage.sql")),
     (144, include_str!("../../migrations/control/0144_quota_warnings.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
+    (160, include_str!("../../migrations/control/0160_lists.sql")),
 ];
 
 pub(super) async fn run(db: &Db) -> Result<()> {
@@ -55,7 +56,8 @@ async fn script(tx: &mut Tx, text: &str) -> Result<()> {
             sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await?;
         }
         Tx::Pg(tx) => {
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut **tx).await?;
+            // What only this database reads is a comment to the other.
+            sqlx::raw_sql(AssertSqlSafe(text.replace("--pg: ", ""))).execute(&mut **tx).await?;
         }
     }
     Ok(())

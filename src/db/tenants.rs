@@ -1,7 +1,8 @@
 //! Rows of `tenants`: the tree under the operator.
 
+use super::listing::{Listing, Parts, Place, SortKey, filter};
 use super::protocols::{ProtocolSettings, protocol_args, read_protocols};
-use super::{Page, Result, Row, Tx};
+use super::{Result, Row, Tx};
 use crate::model::TenantKind;
 use crate::model::ids::{PlanId, TenantId};
 
@@ -28,6 +29,33 @@ pub struct TenantRow {
     pub revision: i64,
 }
 
+/// What is read of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "t.id, t.parent_id, t.path, t.kind, t.name, t.plan_id, t.imap, t.pop3, t.submission, t.pop3_on_delete, t.pop3_expire_days, t.restrictions, t.created_at, t.revision"
+    };
+}
+
+/// What the list of tenants can be.
+pub static PARTS: Parts = Parts {
+    name: "tenants",
+    columns: columns!(),
+    from: "tenants t",
+    joins: &[],
+    filters: &[
+        filter("below", "t.path >= ? AND t.path < ?"),
+        filter("tenant", "t.id = ?"),
+        filter("prefix", "LOWER(t.name) >= ? AND LOWER(t.name) < ?"),
+        filter("kind", "t.kind = ?"),
+        filter("plan", "t.plan_id = ?"),
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "t.id", id: "t.id", text: false, joins: &[] },
+        SortKey { name: "name", key: "LOWER(t.name)", id: "t.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "t.created_at", id: "t.id", text: false, joins: &[] },
+    ],
+};
+
 fn read(row: &Row) -> Result<TenantRow> {
     Ok(TenantRow {
         id: TenantId(row.get(0)?),
@@ -43,28 +71,25 @@ fn read(row: &Row) -> Result<TenantRow> {
 }
 
 /// One more than every path that begins with `path`.
-pub(super) fn path_end(path: &str) -> String {
+pub fn path_end(path: &str) -> String {
     format!("{path}~")
 }
 
 /// A tenant by its id.
 pub async fn find(tx: &mut Tx, id: TenantId) -> Result<Option<TenantRow>> {
-    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants WHERE id = $1";
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM tenants t WHERE t.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// The operator's root, if the database has been set up.
 pub async fn root(tx: &mut Tx) -> Result<Option<TenantRow>> {
-    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants WHERE parent_id IS NULL";
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM tenants t WHERE t.parent_id IS NULL");
     tx.one(SQL, &[]).await?.as_ref().map(read).transpose()
 }
 
-/// Tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<TenantRow>> {
-    const SQL: &str = "SELECT id, parent_id, path, kind, name, plan_id, imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, created_at, revision FROM tenants \
-         WHERE path >= $1 AND path < $2 AND id > $3 ORDER BY id LIMIT $4";
-    let args = [path.into(), path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(TenantRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 /// Adds a tenant.

@@ -7,7 +7,7 @@ use super::{DbError, Result};
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
-use sqlx::{ColumnIndex, Decode, Row as _, Transaction, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row as _, SqlSafeStr, Transaction, Type};
 
 /// A bound parameter.
 #[derive(Debug, Clone)]
@@ -124,6 +124,15 @@ impl Tx {
         })
     }
 
+    /// Runs the query of a list, which is put together from constants; all its rows.
+    pub(super) async fn listed(&mut self, sql: String, args: &[Arg]) -> Result<Vec<Row>> {
+        let sql = AssertSqlSafe(sql);
+        Ok(match self {
+            Self::Lite(tx) => lite(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Lite).collect(),
+            Self::Pg(tx) => pg(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Pg).collect(),
+        })
+    }
+
     /// Runs a query; its first row.
     ///
     /// # Errors
@@ -159,7 +168,7 @@ impl Tx {
     }
 }
 
-fn lite<'q>(sql: &'static str, args: &[Arg]) -> Query<'q, Sqlite, SqliteArguments> {
+fn lite<'q>(sql: impl SqlSafeStr, args: &[Arg]) -> Query<'q, Sqlite, SqliteArguments> {
     args.iter().cloned().fold(sqlx::query(sql), |query, arg| match arg {
         Arg::Int(value) => query.bind(value),
         Arg::Text(value) => query.bind(value),
@@ -167,7 +176,7 @@ fn lite<'q>(sql: &'static str, args: &[Arg]) -> Query<'q, Sqlite, SqliteArgument
     })
 }
 
-fn pg<'q>(sql: &'static str, args: &[Arg]) -> Query<'q, Postgres, PgArguments> {
+fn pg<'q>(sql: impl SqlSafeStr, args: &[Arg]) -> Query<'q, Postgres, PgArguments> {
     args.iter().cloned().fold(sqlx::query(sql), |query, arg| match arg {
         Arg::Int(value) => query.bind(value),
         Arg::Text(value) => query.bind(value),

@@ -1,6 +1,7 @@
 //! Rows of `users`: who signs in to the API by name and password.
 
-use super::{Page, Result, Row, Tx};
+use super::listing::{Listing, Parts, Place, SortKey, filter};
+use super::{Result, Row, Tx};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Duty, Role};
 
@@ -29,6 +30,31 @@ pub struct UserRow {
     pub revision: i64,
 }
 
+/// What is read of a user `u` of a tenant `t`.
+macro_rules! columns {
+    () => {
+        "u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty"
+    };
+}
+
+/// What the list of users can be.
+pub static PARTS: Parts = Parts {
+    name: "users",
+    columns: columns!(),
+    from: "users u JOIN tenants t ON t.id = u.tenant_id",
+    joins: &[],
+    filters: &[
+        filter("below", "u.tenant_id IN (SELECT x.id FROM tenants x WHERE x.path >= ? AND x.path < ?)"),
+        filter("tenant", "u.tenant_id = ?"),
+        filter("prefix", "LOWER(u.name) >= ? AND LOWER(u.name) < ?"),
+    ],
+    sorts: &[
+        SortKey { name: "id", key: "u.id", id: "u.id", text: false, joins: &[] },
+        SortKey { name: "name", key: "LOWER(u.name)", id: "u.id", text: true, joins: &[] },
+        SortKey { name: "created_at", key: "u.created_at", id: "u.id", text: false, joins: &[] },
+    ],
+};
+
 fn read(row: &Row) -> Result<UserRow> {
     Ok(UserRow {
         id: UserId(row.get(0)?),
@@ -46,25 +72,21 @@ fn read(row: &Row) -> Result<UserRow> {
 
 /// A user by id.
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
-         FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.id = $1");
     tx.one(SQL, &[id.0.into()]).await?.as_ref().map(read).transpose()
 }
 
 /// A user by the name it signs in with.
 pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
-         FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.name = $1";
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM users u JOIN tenants t ON t.id = u.tenant_id WHERE u.name = $1");
     tx.one(SQL, &[name.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Users of tenants at and below a path, by id.
-pub async fn list(tx: &mut Tx, path: &str, page: Page) -> Result<Vec<UserRow>> {
-    const SQL: &str = "SELECT u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty \
-         FROM users u JOIN tenants t ON t.id = u.tenant_id \
-         WHERE t.path >= $1 AND t.path < $2 AND u.id > $3 ORDER BY u.id LIMIT $4";
-    let args = [path.into(), super::tenants::path_end(path).into(), page.after.into(), page.fetch()];
-    tx.all(SQL, &args).await?.iter().map(read).collect()
+/// A page of a list.
+pub async fn list(tx: &mut Tx, listing: &Listing) -> Result<Vec<(UserRow, Place)>> {
+    listing.rows(tx, read, |row| row.id.0).await
 }
 
 /// The names of the first hundred operators.

@@ -255,6 +255,10 @@ pub const KEY_SCOPES: usize = 100;
 pub const PAGE_ITEMS: usize = 1000;
 /// Items of a page when the caller names no limit.
 pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Octets of the beginning of a name or address that a list is filtered by.
+pub const PREFIX_OCTETS: usize = LOCAL_PART_OCTETS + 1 + DOMAIN_OCTETS;
+/// Octets of a cursor.
+pub const CURSOR_OCTETS: usize = 4096;
 /// Callers, and networks, whose requests are counted at once.
 pub const RATE_BUCKETS: u64 = 100_000;
 /// How long an Idempotency-Key is remembered.

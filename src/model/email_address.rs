@@ -51,6 +51,14 @@ impl EmailAddress {
         &self.key
     }
 
+    /// The beginning of the keys of addresses that begin so; a domain's beginning is taken as A-labels.
+    pub fn key_prefix(text: &str) -> String {
+        match text.split_once('@') {
+            None => fold(&text.nfc().collect::<String>()),
+            Some((local, domain)) => format!("{}@{}", Self::key_prefix(local), domain.to_lowercase()),
+        }
+    }
+
     /// True when the address needs SMTPUTF8 (RFC 6531 §3.2).
     pub fn needs_utf8(&self) -> bool {
         !self.local.is_ascii()

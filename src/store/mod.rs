@@ -335,6 +335,18 @@ impl Store {
         }
     }
 
+    /// The mailboxes whose usage has changed since this was called last.
+    pub fn take_usage_changed(&self) -> Vec<MailboxId> {
+        let mut changed: Vec<MailboxId> = std::mem::take(&mut *self.shared.usage_changed.lock()).into_iter().collect();
+        changed.sort_unstable_by_key(|mailbox| mailbox.0);
+        changed
+    }
+
+    /// Says once more that the usage of mailboxes has changed, for who could not do with it what was to be done.
+    pub fn usage_changed(&self, mailboxes: &[MailboxId]) {
+        self.shared.usage_changed.lock().extend(mailboxes);
+    }
+
     /// What POP3 has retrieved or hidden in a folder.
     pub async fn pop3_marks(&self, mailbox: MailboxRef, inbox: FolderId) -> Result<Vec<Pop3Mark>> {
         self.shared.read(move |tx| Box::pin(reads::pop3_marks(tx, mailbox.id, inbox))).await

@@ -12,6 +12,7 @@ use super::writer::{Job, WriteEnd, Writer};
 use super::{Result, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::bounds;
+use crate::model::ids::MailboxId;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     space_checked: AtomicI64,
     has_space: AtomicBool,
     ended: watch::Receiver<bool>,
+    /// Whose usage has changed since somebody asked.
+    pub usage_changed: Mutex<HashSet<MailboxId>>,
 }
 
 /// Where reads run.
@@ -162,6 +165,7 @@ impl Store {
             space_checked: AtomicI64::new(i64::MIN),
             has_space: AtomicBool::new(true),
             ended,
+            usage_changed: Mutex::default(),
         });
         let writer = Writer { shared: shared.clone(), end, queue: waiting, ids: Default::default() };
         let runtime = tokio::runtime::Handle::current();

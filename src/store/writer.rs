@@ -262,6 +262,7 @@ impl Writer {
             batch.ids.undone();
         }
         let Batch { heads, states, changes, gone, .. } = batch;
+        shared.usage_changed.lock().extend(changes.usage.iter().chain(&changes.deleted_mailboxes));
         let open = |(id, state): (FolderId, Result<Arc<FolderState>>)| {
             let head = heads.get(&id).filter(|head| head.selectable)?;
             Some((head.mailbox, id, state.ok()?, head.acl.clone()))

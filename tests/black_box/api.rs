@@ -8,6 +8,7 @@ mod containment;
 mod editable;
 mod events;
 mod every_operation;
+mod lists;
 mod mail;
 mod metrics;
 mod operations;

@@ -3,6 +3,8 @@
 use crate::bed::{Bed, PASSWORD, PEER, START, address, client, invalid, new_mailbox};
 use facteur::control::aliases::{self, AliasUse};
 use facteur::control::domains::{self, DomainPatch};
+use facteur::control::lists::MailboxState;
+use facteur::control::mailboxes::MailboxFilter;
 use facteur::control::mailboxes::{self, MailboxPatch, NewMailbox};
 use facteur::control::suspensions::{self, NewSuspension};
 use facteur::control::{Error, jobs};
@@ -182,8 +184,15 @@ pub async fn a_deleted_mailbox_is_restored_as_it_was(bed: Bed) {
     assert!(bed.sign_in.password("a@soft.example", PASSWORD, PEER).await.is_err());
     let taken = mailboxes::create(control, &bed.operator, new_mailbox("a@soft.example")).await;
     assert!(matches!(taken, Err(Error::AlreadyExists(_))), "its address waits for it");
-    let listed = mailboxes::list(control, &bed.operator, None, None, crate::bed::ALL).await.unwrap();
-    let deleted = mailboxes::list_deleted(control, &bed.operator, crate::bed::ALL).await.unwrap();
+    let listed = mailboxes::list(control, &bed.operator, &MailboxFilter::default(), crate::bed::ALL).await.unwrap();
+    let deleted = mailboxes::list(
+        control,
+        &bed.operator,
+        &MailboxFilter { state: Some(MailboxState::Deleted), ..MailboxFilter::default() },
+        crate::bed::ALL,
+    )
+    .await
+    .unwrap();
     assert_eq!((listed.items.len(), deleted.items.len()), (0, 1));
     assert_eq!(deleted.items[0].purge_at, Some(Timestamp(START + 7 * DAY)));
     let changed = mailboxes::update(control, &bed.operator, mailbox.id, MailboxPatch::default(), None).await;

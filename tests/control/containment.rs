@@ -2,6 +2,7 @@
 
 use crate::bed::{ALL, Bed, PASSWORD, PEER, client, not_allowed, pop3};
 use facteur::control::app_passwords::{self, NewAppPassword};
+use facteur::control::mailboxes::MailboxFilter;
 use facteur::control::{Error, containment, domains, mailboxes, protocols, suspensions};
 use facteur::db::suspensions::Suspended;
 use facteur::directory::{Applied, EndReason};
@@ -44,7 +45,7 @@ pub async fn a_contained_mailbox_is_used_by_nobody_until_it_is_released(bed: Bed
     assert!(bed.sign_in.password(NAME, PASSWORD, PEER).await.is_err());
     let now = bed.directory.mailbox(id).await.unwrap().unwrap();
     assert!(now.may_receive && now.takes_mail && !now.may_send);
-    let listed = mailboxes::list(&bed.control, &bed.operator, None, None, ALL).await.unwrap();
+    let listed = mailboxes::list(&bed.control, &bed.operator, &MailboxFilter::default(), ALL).await.unwrap();
     assert!(listed.items.iter().all(|mailbox| mailbox.contained.is_some() == (mailbox.id == id)));
 
     // Once, and not undone by the way for suspensions.

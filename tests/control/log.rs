@@ -3,6 +3,7 @@
 use crate::bed::{
     ALL, Bed, PASSWORD, START, address, clear, invalid, new_mailbox, not_allowed, not_found, pop3, user_patch,
 };
+use facteur::control::aliases::AliasFilter;
 use facteur::control::idempotency::{self, Begun};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
@@ -257,7 +258,7 @@ pub async fn of_ten_requests_with_one_key_one_runs(bed: Bed) {
     let targets = vec![address("x@elsewhere.example")];
     bed.domain(&bed.operator, "once.example").await;
     aliases::create(&bed.control, &bed.operator, address("a@once.example"), targets, Default::default()).await.unwrap();
-    assert_eq!(aliases::list(&bed.control, &bed.operator, None, ALL).await.unwrap().items.len(), 1);
+    assert_eq!(aliases::list(&bed.control, &bed.operator, &AliasFilter::default(), ALL).await.unwrap().items.len(), 1);
     assert!(bed.sign_in.password("operator", PASSWORD, crate::bed::PEER).await.is_ok());
 }
 

@@ -10,6 +10,7 @@ mod app_passwords;
 mod bed;
 mod containment;
 mod feed;
+mod lists;
 mod log;
 mod logging_in;
 mod login_history;
@@ -87,6 +88,14 @@ on_both! {
     look_ups {
         unknown_recipients_cost_one_look_up_and_unknown_domains_none
         a_domain_in_memory_is_never_older_than_what_was_applied
+    }
+    lists {
+        pages_are_whole_in_every_order
+        prefixes_are_taken_by_the_letter
+        every_mailbox_is_in_one_state
+        protocols_are_filtered_as_they_are_in_effect
+        what_is_unused_or_full_is_found
+        other_lists_are_filtered_too
     }
     log {
         revisions_have_no_gap_and_follow_the_order_of_commits

@@ -3,6 +3,7 @@
 use crate::bed::{ALL, Bed, PASSWORD, PEER, address, client, invalid, new_mailbox, not_allowed, not_found};
 use crate::bed::{plain_tenant, pop3, renamed};
 use facteur::control::limits::Reached;
+use facteur::control::mailboxes::MailboxFilter;
 use facteur::control::mailboxes::{self, MailboxPatch, NewMailbox};
 use facteur::control::plans::{self, Plan, PlanPatch};
 use facteur::control::protocols::{ProtocolsPatch, RestrictionPatch};
@@ -182,7 +183,7 @@ pub async fn limits_hold_when_many_create_at_once(bed: Bed) {
         }
     }
     assert_eq!(made.len(), 5);
-    assert_eq!(mailboxes::list(&bed.control, &caller, None, None, ALL).await.unwrap().items.len(), 5);
+    assert_eq!(mailboxes::list(&bed.control, &caller, &MailboxFilter::default(), ALL).await.unwrap().items.len(), 5);
     // One that goes makes room for one.
     mailboxes::delete(&bed.control, &caller, made[0], None).await.unwrap();
     bed.mailbox(&caller, "again@many.example").await;

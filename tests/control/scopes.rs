@@ -1,7 +1,9 @@
 //! What narrows a key: resources and actions, domains, networks; and that no key makes a wider one.
 
 use crate::bed::{ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, user_patch};
+use facteur::control::keys::KeyFilter;
 use facteur::control::keys::{self, NewKey};
+use facteur::control::mailboxes::MailboxFilter;
 use facteur::control::{Caller, aliases, domains, mailboxes, tenants, users};
 use facteur::db::keys::Grants;
 use facteur::model::{Duty, Resource, Role};
@@ -47,11 +49,21 @@ pub async fn a_key_for_a_domain_reaches_that_alone(bed: Bed) {
     mailboxes::get(control, &key, mailbox.id).await.unwrap();
     let targets = vec![address("a@own.example")];
     aliases::create(control, &key, address("b@own.example"), targets, Default::default()).await.unwrap();
-    assert_eq!(mailboxes::list(control, &key, Some(own.id), None, ALL).await.unwrap().items.len(), 1);
+    assert_eq!(
+        mailboxes::list(control, &key, &MailboxFilter { domain: Some(own.id), ..MailboxFilter::default() }, ALL)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
     not_found(domains::get(control, &key, other.id).await);
     not_found(mailboxes::get(control, &key, elsewhere.id).await);
-    not_found(mailboxes::list(control, &key, Some(other.id), None, ALL).await);
-    not_allowed(mailboxes::list(control, &key, None, None, ALL).await);
+    not_found(
+        mailboxes::list(control, &key, &MailboxFilter { domain: Some(other.id), ..MailboxFilter::default() }, ALL)
+            .await,
+    );
+    not_allowed(mailboxes::list(control, &key, &MailboxFilter::default(), ALL).await);
     invalid(mailboxes::create(control, &key, new_mailbox("b@other.example")).await, "unknown_domain");
     not_found(tenants::get(control, &key, bed.operator.tenant).await);
     not_found(keys::create(control, &key, new_key(Grants::default())).await);
@@ -81,7 +93,7 @@ pub async fn a_narrow_key_sees_and_makes_nothing_wider(bed: Bed) {
     not_found(keys::update(control, &key, wide.id, Some("mine".into()), None, None).await);
     not_found(keys::delete(control, &key, wide.id, None).await);
     keys::get(control, &key, narrow.id).await.unwrap();
-    let seen = keys::list(control, &key, ALL).await.unwrap().items;
+    let seen = keys::list(control, &key, &KeyFilter::default(), ALL).await.unwrap().items;
     assert!(seen.iter().any(|key| key.id == narrow.id) && seen.iter().all(|key| key.id != wide.id), "{seen:?}");
     // A user has neither scopes nor an end; a webhook tells what the key may not read.
     not_allowed(users::create(control, &key, None, "wider", clear(PASSWORD), Duty::Admin).await);

@@ -3,6 +3,7 @@
 use crate::bed::{ALL, Bed, PASSWORD, PEER, clear, fresh_folder, fresh_postgres, not_found};
 use facteur::auth::Passwords;
 use facteur::clock::Clock;
+use facteur::control::users::UserFilter;
 use facteur::control::{Control, bootstrap, revisions, users};
 use facteur::db::{Db, DbError};
 use facteur::model::{Duty, TenantKind};
@@ -34,7 +35,7 @@ pub async fn the_first_operator_is_made_once(bed: Bed) {
     assert_eq!(bootstrap::run(&bed.control, None).await.unwrap(), None);
     assert_eq!(bootstrap::run(&bed.control, Some("another password")).await.unwrap(), None);
     assert!(bed.sign_in.password("operator", "another password", PEER).await.is_err());
-    assert_eq!(users::list(&bed.control, &bed.operator, ALL).await.unwrap().items.len(), 1);
+    assert_eq!(users::list(&bed.control, &bed.operator, &UserFilter::default(), ALL).await.unwrap().items.len(), 1);
 }
 
 /// A generated password is answered by the one that made the operator, and signs in.
@@ -53,7 +54,7 @@ pub async fn nodes_that_start_at_once_make_one_operator() {
     assert_eq!(passwords.len(), 1);
     let sign_in = facteur::control::sign_in::SignIn::open(&node, &seal, Default::default()).await.unwrap();
     let caller = sign_in.password("operator", &passwords[0], PEER).await.unwrap().caller;
-    assert_eq!(users::list(&node, &caller, ALL).await.unwrap().items.len(), 1);
+    assert_eq!(users::list(&node, &caller, &UserFilter::default(), ALL).await.unwrap().items.len(), 1);
 }
 
 pub async fn a_lost_operators_password_is_given_anew(bed: Bed) {

@@ -4,11 +4,17 @@ use crate::bed::{
     ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox, not_allowed, not_found, plain_tenant, pop3,
     renamed, user_patch,
 };
+use facteur::control::aliases::AliasFilter;
+use facteur::control::domains::DomainFilter;
+use facteur::control::keys::KeyFilter;
 use facteur::control::keys::{self, NewKey};
+use facteur::control::mailboxes::MailboxFilter;
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::protocols::ProtocolsPatch;
 use facteur::control::suspensions::{self, NewSuspension};
+use facteur::control::tenants::TenantFilter;
 use facteur::control::tenants::{self, NewTenant};
+use facteur::control::users::UserFilter;
 use facteur::control::{Caller, CallerId, aliases, domains, protocols, revisions, users};
 use facteur::db::suspensions::Suspended;
 use facteur::model::{Duty, ProtocolState, Role, SuspensionScope, TenantKind};
@@ -92,7 +98,15 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         not_found(domains::get_by_name(control, caller, &domain.name).await);
         not_found(domains::update(control, caller, domain.id, pop3(ProtocolState::Disabled), None).await);
         not_found(domains::delete(control, caller, domain.id, None).await);
-        not_found(domains::list(control, caller, Some(owner.tenant), ALL).await);
+        not_found(
+            domains::list(
+                control,
+                caller,
+                &DomainFilter { tenant: Some(owner.tenant), ..DomainFilter::default() },
+                ALL,
+            )
+            .await,
+        );
         let theirs = "theirs.example".parse().unwrap();
         not_found(domains::create(control, caller, Some(owner.tenant), theirs, ProtocolsPatch::default()).await);
         not_found(protocols::of_domain(control, caller, domain.id).await);
@@ -104,13 +118,32 @@ pub async fn what_lies_elsewhere_is_not_there(bed: Bed) {
         not_found(mailboxes::update(control, caller, mailbox.id, MailboxPatch::default(), None).await);
         not_found(mailboxes::delete(control, caller, mailbox.id, None).await);
         not_found(mailboxes::last_logins(control, caller, mailbox.id).await);
-        not_found(mailboxes::list(control, caller, Some(domain.id), None, ALL).await);
-        not_found(mailboxes::list(control, caller, None, Some(owner.tenant), ALL).await);
+        not_found(
+            mailboxes::list(
+                control,
+                caller,
+                &MailboxFilter { domain: Some(domain.id), ..MailboxFilter::default() },
+                ALL,
+            )
+            .await,
+        );
+        not_found(
+            mailboxes::list(
+                control,
+                caller,
+                &MailboxFilter { tenant: Some(owner.tenant), ..MailboxFilter::default() },
+                ALL,
+            )
+            .await,
+        );
         invalid(mailboxes::create(control, caller, new_mailbox("spy@owner.example")).await, "unknown_domain");
         not_found(aliases::get(control, caller, alias.id).await);
         not_found(aliases::update(control, caller, alias.id, Some(targets.clone()), Default::default(), None).await);
         not_found(aliases::delete(control, caller, alias.id, None).await);
-        not_found(aliases::list(control, caller, Some(domain.id), ALL).await);
+        not_found(
+            aliases::list(control, caller, &AliasFilter { domain: Some(domain.id), ..AliasFilter::default() }, ALL)
+                .await,
+        );
         let spying =
             aliases::create(control, caller, address("spy@owner.example"), targets.clone(), Default::default()).await;
         invalid(spying, "unknown_domain");
@@ -140,15 +173,34 @@ pub async fn lists_show_what_lies_at_and_below(bed: Bed) {
     let expected =
         [(&bed.operator, 3, 5), (&reseller, 2, 2), (&customer, 1, 1), (&other, 1, 2), (&other_customer, 1, 1)];
     for (caller, objects, tenant_count) in expected {
-        assert_eq!(domains::list(control, caller, None, ALL).await.unwrap().items.len(), objects);
-        assert_eq!(mailboxes::list(control, caller, None, None, ALL).await.unwrap().items.len(), objects);
-        assert_eq!(aliases::list(control, caller, None, ALL).await.unwrap().items.len(), objects);
-        assert_eq!(tenants::list(control, caller, ALL).await.unwrap().items.len(), tenant_count);
-        assert_eq!(keys::list(control, caller, ALL).await.unwrap().items.len(), tenant_count.min(4));
+        assert_eq!(domains::list(control, caller, &DomainFilter::default(), ALL).await.unwrap().items.len(), objects);
+        assert_eq!(
+            mailboxes::list(control, caller, &MailboxFilter::default(), ALL).await.unwrap().items.len(),
+            objects
+        );
+        assert_eq!(aliases::list(control, caller, &AliasFilter::default(), ALL).await.unwrap().items.len(), objects);
+        assert_eq!(
+            tenants::list(control, caller, &TenantFilter::default(), ALL).await.unwrap().items.len(),
+            tenant_count
+        );
+        assert_eq!(
+            keys::list(control, caller, &KeyFilter::default(), ALL).await.unwrap().items.len(),
+            tenant_count.min(4)
+        );
         let operators = usize::from(caller.role == Role::Operator);
-        assert_eq!(users::list(control, caller, ALL).await.unwrap().items.len(), objects + operators);
+        assert_eq!(
+            users::list(control, caller, &UserFilter::default(), ALL).await.unwrap().items.len(),
+            objects + operators
+        );
     }
-    let by_tenant = mailboxes::list(control, &bed.operator, None, Some(reseller.tenant), ALL).await.unwrap();
+    let by_tenant = mailboxes::list(
+        control,
+        &bed.operator,
+        &MailboxFilter { tenant: Some(reseller.tenant), ..MailboxFilter::default() },
+        ALL,
+    )
+    .await
+    .unwrap();
     assert_eq!(by_tenant.items.len(), 2);
 }
 
@@ -157,13 +209,15 @@ pub async fn pages_show_everything_once(bed: Bed) {
     for number in 0..7 {
         bed.mailbox(&bed.operator, &format!("m{number}@pages.example")).await;
     }
-    let (mut seen, mut page) = (Vec::new(), facteur::control::PageRequest { after: 0, limit: 3 });
+    let first = facteur::control::PageRequest { after: 0, limit: 3 };
+    let (mut seen, mut page) = (Vec::new(), facteur::control::lists::ListPage::from(first));
     loop {
-        let answer = mailboxes::list(&bed.control, &bed.operator, None, None, page).await.unwrap();
+        let answer =
+            mailboxes::list(&bed.control, &bed.operator, &MailboxFilter::default(), page.clone()).await.unwrap();
         assert!(answer.items.len() <= 3);
         seen.extend(answer.items.iter().map(|mailbox| mailbox.address.to_string()));
         match answer.next {
-            Some(next) => page.after = next,
+            Some(next) => page.after = Some(next),
             None => break,
         }
     }
@@ -199,8 +253,8 @@ pub async fn a_mailboxs_owner_reaches_it_alone(bed: Bed) {
     not_allowed(protocols::patch_mailbox(control, &me, own.id, pop3(ProtocolState::Enabled), None).await);
     not_allowed(mailboxes::delete(control, &me, own.id, None).await);
     not_allowed(mailboxes::create(control, &me, new_mailbox("new@own.example")).await);
-    not_allowed(mailboxes::list(control, &me, None, None, ALL).await);
-    not_allowed(users::list(control, &me, ALL).await);
+    not_allowed(mailboxes::list(control, &me, &MailboxFilter::default(), ALL).await);
+    not_allowed(users::list(control, &me, &UserFilter::default(), ALL).await);
     not_allowed(revisions::list(control, &me, None, None, 10).await);
     let key = NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &me, key).await);

@@ -3,10 +3,11 @@
 //! The statements are found in the sources, so that a new one is covered as soon as it is written. A misspelt
 //! column, table or keyword fails here, on the database that does not know it. It runs nothing.
 
+mod plans;
 mod source;
 
 use facteur::clock::Clock;
-use facteur::db::Db;
+use facteur::db::{Db, listing};
 use facteur::store::Store;
 use source::Statement;
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
@@ -22,7 +23,11 @@ const NOT_PREPARED: &[&str] = &["SAVEPOINT", "RELEASE", "ROLLBACK"];
 fn statements() -> Vec<Statement> {
     let found = source::all();
     assert!(found.findings.is_empty(), "\n{}\n", found.findings.join("\n"));
-    found.statements.into_iter().filter(|one| !NOT_PREPARED.iter().any(|word| one.sql.starts_with(word))).collect()
+    let prepared =
+        found.statements.into_iter().filter(|one| !NOT_PREPARED.iter().any(|word| one.sql.starts_with(word)));
+    // Lists are put together from constants when they are asked for: every part of every one.
+    let lists = listing::statements().into_iter().map(|one| Statement { file: one.name, line: 0, sql: one.sql });
+    prepared.chain(lists).collect()
 }
 
 fn mentions(statement: &Statement, words: &[&str]) -> bool {
@@ -67,6 +72,7 @@ fn the_walk_sees_what_is_there() {
     assert!(has("store/flush.rs", "ON CONFLICT (folder_id, uid) DO UPDATE"), "a suffix bound to a name");
     assert!(has("store/load.rs", "FROM folders WHERE mailbox_id = ANY($1) AND name = 'INBOX'"), "concat!");
     assert!(has("db/counts.rs", "SUM(p.aliases)"), "an arm of a match");
+    assert_eq!(found.lists, listing::ALL.len(), "a list that is missing in listing::ALL is prepared by nobody");
     assert!(has("control/together.rs", "SAVEPOINT one"), "outside of db");
 }
 
@@ -88,16 +94,29 @@ async fn sqlite_knows_every_statement() {
     report(&failures);
 }
 
-#[tokio::test]
+/// The server, and the address of an empty database on it.
 #[allow(clippy::disallowed_methods, reason = "the command that runs the tests says where the server is")]
-async fn postgres_knows_every_statement() {
+async fn fresh_postgres() -> (String, String) {
     let server = std::env::var("FACTEUR_TEST_POSTGRES_URL")
         .expect("FACTEUR_TEST_POSTGRES_URL names no PostgreSQL: run the tests by ./tests/run");
     let name = format!("sql_{:016x}", rand::random::<u64>());
     let pool = sqlx::PgPool::connect(&server).await.unwrap();
     pool.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
-    let db = Db::open_postgres(&format!("{base}/{name}")).await.unwrap();
+    let address = format!("{base}/{name}");
+    (server, address)
+}
+
+async fn drop_postgres(server: &str, address: &str) {
+    let (_, name) = address.rsplit_once('/').unwrap();
+    let pool = sqlx::PgPool::connect(server).await.unwrap();
+    pool.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn postgres_knows_every_statement() {
+    let (server, address) = fresh_postgres().await;
+    let db = Db::open_postgres(&address).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path(), &db).await;
     let mut connection = db.postgres().unwrap().acquire().await.unwrap();
@@ -111,6 +130,6 @@ async fn postgres_knows_every_statement() {
     drop(connection);
     store.close().await;
     db.close().await;
-    pool.execute(AssertSqlSafe(format!("DROP DATABASE {name}"))).await.unwrap();
+    drop_postgres(&server, &address).await;
     report(&failures);
 }

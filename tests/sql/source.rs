@@ -17,7 +17,7 @@ const VERBS: &[&str] =
 /// Calls that take a statement first.
 const CALLS: &[&str] = &["one", "all", "execute", "query", "script"];
 /// Where statements are passed on, not made.
-const ARMS: &[&str] = &["db/tx.rs", "store/tx.rs", "store/sqlite.rs", "store/postgres.rs"];
+const ARMS: &[&str] = &["db/tx.rs", "store/tx.rs", "store/sqlite.rs", "store/postgres.rs", "db/listing.rs"];
 
 /// A statement and where it stands.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Statement {
 pub struct Found {
     pub statements: Vec<Statement>,
     pub findings: Vec<String>,
+    /// How many lists there are: values of the type `Parts`.
+    pub lists: usize,
 }
 
 /// Walks the sources.
@@ -46,10 +48,13 @@ pub fn all() -> Found {
             (name, fs::read_to_string(path).unwrap().parse().unwrap())
         })
         .collect();
-    let mut macros = HashMap::new();
-    sources.iter().for_each(|(_, tokens)| read_macros(tokens, &mut macros));
+    let mut everywhere = HashMap::new();
+    sources.iter().for_each(|(_, tokens)| read_macros(tokens, &mut everywhere));
     let mut found = Found::default();
     for (file, tokens) in sources {
+        // One of the file's own goes before one of another file.
+        let mut macros = everywhere.clone();
+        read_macros(&tokens, &mut macros);
         let mut walk = Walk { file: &file, macros: &macros, names: HashMap::new(), found: &mut found };
         walk.read_names(&tokens);
         walk.walk(tokens);
@@ -256,6 +261,8 @@ impl Walk<'_> {
                 continue;
             }
             if let (TokenTree::Ident(name), Some(TokenTree::Group(arguments))) = (token, tokens.get(at + 1)) {
+                let made = name == "Parts" && at > 0 && is_punct(tokens.get(at - 1), '=');
+                self.found.lists += usize::from(made);
                 let called = at > 0 && is_punct(tokens.get(at - 1), '.');
                 if called && arguments.delimiter() == Delimiter::Parenthesis {
                     self.call(&name.to_string(), arguments.stream(), line);

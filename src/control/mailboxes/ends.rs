@@ -2,11 +2,11 @@
 //!
 //! Nothing here deletes mail: a removed mailbox is noted for the purge, which the store carries out after the commit.
 
-use super::{Mailbox, check_there, page_of, reach, view_of};
+use super::{Mailbox, check_there, reach, view_of};
 use crate::control::change::{check_unchanged, closes_all, view};
 use crate::control::limits::{give_back, take_quota};
 use crate::control::suspensions::refuse_deletion;
-use crate::control::{Caller, Change, Control, Error, PageRequest, Paged, Record, Result};
+use crate::control::{Caller, Change, Control, Error, Record, Result};
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{addresses, api_sessions, app_passwords, login_history, logins, purges, quota_levels};
@@ -96,13 +96,6 @@ pub(in crate::control) async fn end(control: &Control, id: MailboxId) -> Result<
     let mut after = before.clone();
     after.expired = true;
     put(change, &system, before, after).await.map(drop)
-}
-
-/// Deleted mailboxes that can be restored, of tenants at and below the caller's.
-pub async fn list_deleted(control: &Control, caller: &Caller, page: PageRequest) -> Result<Paged<Mailbox>> {
-    let mut tx = control.db.read().await?;
-    let rows = rows::list_deleted(&mut tx, caller.list_path()?, page.into()).await?;
-    page_of(&mut tx, caller, rows, page).await
 }
 
 /// Deletes a mailbox; its mail goes soon after.

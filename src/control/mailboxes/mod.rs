@@ -2,25 +2,25 @@
 
 mod ends;
 
-pub use ends::{GRACE_DAYS, delete, delete_softly, list_deleted, restore};
+pub use ends::{GRACE_DAYS, delete, delete_softly, restore};
 pub(super) use ends::{end, purge};
 
 use super::change::{check_unchanged, closes_all, taken, view};
 use super::containment::{self, Containment};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{take, take_quota};
+use super::lists::{self, ListPage, MailboxState, Place, Switches, prefix_range};
 use super::passwords::{NewPassword, check_name};
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::refuse_escape;
-use super::{
-    Caller, CallerId, Change, Control, Error, FieldError, PageRequest, Paged, Record, Result, domains, tenants,
-};
+use super::{Caller, CallerId, Change, Control, Error, FieldError, Paged, Record, Result, domains};
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self, AliasRow};
 use crate::db::levels::{self, Above, EffectiveQuota};
+use crate::db::listing::Listing;
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::protocols::ProtocolSettings;
-use crate::db::{Tx, api_sessions, domains as domain_rows, logins};
+use crate::db::{Arg, Tx, api_sessions, domains as domain_rows, logins};
 use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
 use crate::model::{
     EmailAddress, LimitName, Limits, MailboxMode, Protocol, Quota, Resource, Revision, Timestamp, Touch, WhoMayPost,
@@ -214,15 +214,20 @@ pub(super) async fn view_of(tx: &mut Tx, caller: &Caller, row: &MailboxRow) -> R
 }
 
 /// A page of mailboxes: what they share is read once.
-async fn page_of(tx: &mut Tx, caller: &Caller, rows: Vec<MailboxRow>, page: PageRequest) -> Result<Paged<Mailbox>> {
-    let levels_of = levels_of(tx, rows.iter()).await?;
-    let mut contained = containment::of_all(tx, rows.iter().map(|row| row.id)).await?;
+async fn page_of(
+    tx: &mut Tx,
+    caller: &Caller,
+    rows: Vec<(MailboxRow, Place)>,
+    page: &ListPage,
+) -> Result<Paged<Mailbox, Place>> {
+    let levels_of = levels_of(tx, rows.iter().map(|(row, _)| row)).await?;
+    let mut contained = containment::of_all(tx, rows.iter().map(|(row, _)| row.id)).await?;
     let none = Above::default();
     let view = |row: MailboxRow| {
         let above = levels_of.get(&row.tenant).unwrap_or(&none);
         Mailbox::new(caller, &row, above, contained.remove(&row.id))
     };
-    Ok(Paged::new(rows, page, |row| row.id.0, view))
+    Ok(Paged::of_list(rows, page, view))
 }
 
 /// The levels above the mailboxes of a page, each tenant's read once.
@@ -351,27 +356,89 @@ pub async fn get_by_address(control: &Control, caller: &Caller, address: &EmailA
     view_of(&mut tx, caller, &row).await
 }
 
+/// Which mailboxes a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct MailboxFilter {
+    /// Of this domain.
+    pub domain: Option<DomainId>,
+    /// Of this tenant and below.
+    pub tenant: Option<TenantId>,
+    /// Whose address begins so.
+    pub prefix: Option<String>,
+    /// In this state; without one all that are not deleted.
+    pub state: Option<MailboxState>,
+    /// With which these protocols may be used now, or may not.
+    pub protocols: Switches,
+    /// Older than this, without a login since.
+    pub not_used_since: Option<Timestamp>,
+    /// That hold as much as they may, or more; or that do not.
+    pub over_quota: Option<bool>,
+    /// That hold more octets.
+    pub used_above: Option<u64>,
+}
+
+impl MailboxFilter {
+    /// Whether it is about what mailboxes hold.
+    pub fn is_about_usage(&self) -> bool {
+        self.over_quota.is_some() || self.used_above.is_some()
+    }
+
+    fn put(&self, listing: &mut Listing, now: i64) -> Result<()> {
+        let time = || Arg::from(now);
+        if let Some(prefix) = &self.prefix {
+            listing.by("prefix", prefix_range(prefix, EmailAddress::key_prefix)?)?;
+        }
+        let names: &[&str] = match self.state {
+            None => &["there"],
+            Some(MailboxState::Active) => &["there", "not_expired", "not_suspended"],
+            Some(MailboxState::Suspended) => &["there", "not_expired", "not_contained", "suspended"],
+            Some(MailboxState::Contained) => &["there", "not_expired", "contained"],
+            Some(MailboxState::Expired) => &["there", "expired"],
+            Some(MailboxState::Deleted) => &["deleted"],
+        };
+        for name in names {
+            match *name {
+                "there" | "deleted" => listing.by(name, [])?,
+                "suspended" | "not_suspended" => listing.by(name, [time(), time()])?,
+                name => listing.by(name, [time()])?,
+            }
+        }
+        for name in self.protocols.names() {
+            listing.by(name, [time(), time(), time()])?;
+        }
+        if let Some(since) = self.not_used_since {
+            listing.by("not_used_since", [since.0.into(), since.0.into()])?;
+        }
+        if let Some(over) = self.over_quota {
+            listing.by(if over { "over_quota" } else { "not_over_quota" }, [])?;
+        }
+        if let Some(octets) = self.used_above {
+            listing.by("used_above", [i64::try_from(octets).unwrap_or(i64::MAX).into()])?;
+        }
+        Ok(())
+    }
+}
+
 /// Mailboxes of a domain, or of tenants at and below one.
 pub async fn list(
     control: &Control,
     caller: &Caller,
-    domain: Option<DomainId>,
-    tenant: Option<TenantId>,
-    page: PageRequest,
-) -> Result<Paged<Mailbox>> {
+    filter: &MailboxFilter,
+    page: impl Into<ListPage>,
+) -> Result<Paged<Mailbox, Place>> {
+    let page = page.into();
     let mut tx = control.db.read().await?;
-    let rows = match (domain, tenant) {
-        (Some(id), _) => {
-            domains::reach(&mut tx, caller, id).await?;
-            rows::list_of_domain(&mut tx, id, page.into()).await?
-        }
-        (None, Some(id)) => {
-            let path = tenants::reach(&mut tx, caller, id).await?.path;
-            rows::list(&mut tx, &path, page.into()).await?
-        }
-        (None, None) => rows::list(&mut tx, caller.list_path()?, page.into()).await?,
-    };
-    page_of(&mut tx, caller, rows, page).await
+    let mut listing = page.of(&rows::PARTS)?;
+    if let Some(id) = filter.domain {
+        domains::reach(&mut tx, caller, id).await?;
+        listing.by("domain", [id.0.into()])?;
+    }
+    if filter.domain.is_none() || filter.tenant.is_some() {
+        lists::within(&mut listing, &mut tx, caller, filter.tenant).await?;
+    }
+    filter.put(&mut listing, control.now_ms())?;
+    let rows = rows::list(&mut tx, &listing).await?;
+    page_of(&mut tx, caller, rows, &page).await
 }
 
 /// Changes a mailbox. Its owner may change name, password and what opens it.
