@@ -230,7 +230,7 @@ pub fn statements() -> Vec<Example> {
         for sort in parts.sorts {
             let ways = [(false, false), (false, true), (true, false), (true, true)];
             for (filters, (descending, onward)) in choices.iter().flat_map(|some| ways.map(|way| (some, way))) {
-                let after = onward.then(|| Place { key: Key::Number(0), id: 0 });
+                let after = onward.then_some(Place { key: Key::Number(0), id: 0 });
                 let slice = Slice { sort, descending, after, limit: 1 };
                 let listing = Listing { parts, slice, filters: filters.clone(), args: Vec::new() };
                 let names: Vec<&str> = filters.iter().map(|filter| filter.name).collect();
