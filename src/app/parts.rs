@@ -90,6 +90,7 @@ impl Parts {
             growth,
             store: store.clone(),
             columns: Default::default(),
+            seal: seal.clone(),
             clock: clock.clone(),
             host: settings.host.as_str().into(),
         };

@@ -12,6 +12,7 @@ pub mod pop3;
 pub mod sign_in;
 pub mod smtp;
 
+use crate::auth::seal::Seal;
 use crate::clock::Clock;
 use crate::delivery::Growth;
 use crate::directory::{Activity, Directory, Login};
@@ -32,6 +33,8 @@ pub struct Services {
     pub store: Store,
     /// What searches keep of the folders they looked at.
     pub columns: imap::ColumnCache,
+    /// Signs URLs that others may fetch.
+    pub seal: Seal,
     /// The time.
     pub clock: Clock,
     /// Our host name, as greetings and Received fields show it.

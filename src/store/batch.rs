@@ -58,6 +58,7 @@ pub(super) struct Changes {
     pub annotations: Vec<(MailboxId, FolderId, String, Option<Bytes>)>,
     pub annotation_copies: Vec<(MailboxId, FolderId, FolderId)>,
     pub annotations_gone: Vec<(MailboxId, FolderId)>,
+    pub url_epochs: Vec<(MailboxId, FolderId)>,
     pub marks: Vec<(FolderId, super::Pop3Mark)>,
     pub marks_gone: BTreeMap<FolderId, Vec<i64>>,
 }
@@ -89,6 +90,7 @@ impl Changes {
             && self.deleted_mailboxes.is_empty()
             && self.marks.is_empty()
             && self.annotations.is_empty()
+            && self.url_epochs.is_empty()
     }
 }
 

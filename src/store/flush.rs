@@ -69,6 +69,11 @@ impl Batch<'_> {
         self.flush_marks(tx).await?;
         flush_subscriptions(tx, &self.changes).await?;
         super::annotations::flush(tx, &self.changes).await?;
+        for (mailbox, folder) in &self.changes.url_epochs {
+            let row = vec![mailbox.0.into(), folder.0.into(), 1i64.into()];
+            let more = "ON CONFLICT (mailbox_id, folder_id) DO UPDATE SET epoch = url_epochs.epoch + 1";
+            tx.insert("url_epochs (mailbox_id, folder_id, epoch)", &[row], more).await?;
+        }
         flush_removed(tx, &self.changes, &mut after).await?;
         let usage = self.changes.usage.iter().filter_map(|id| self.usage.get(id)?.map(|u| (id, u)));
         let rows: Vec<Vec<Value>> = usage.map(|(id, u)| vec![id.0.into(), u.bytes.into(), u.messages.into()]).collect();
@@ -80,6 +85,7 @@ impl Batch<'_> {
         .await?;
         for mailbox in &self.changes.deleted_mailboxes {
             tx.execute("DELETE FROM subscriptions WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
+            tx.execute("DELETE FROM url_epochs WHERE mailbox_id = $1", &[mailbox.0.into()]).await?;
             // The row stays, so that what was accepted for the mailbox and comes later finds a mailbox without
             // folders instead of one that was never touched.
             let empty = "UPDATE usage SET bytes = 0, messages = 0 WHERE mailbox_id = $1";

@@ -153,6 +153,16 @@ impl Store {
         submit(&self.shared, writes::Annotate { mailbox, folder, entries }).await
     }
 
+    /// How often the keys of all URLs of a mailbox, and of those of a folder, were reset (RFC 4467 §5).
+    pub async fn url_epochs(&self, mailbox: MailboxRef, folder: FolderId) -> Result<(i64, i64)> {
+        self.shared.read(move |tx| Box::pin(reads::url_epochs(tx, mailbox.id, folder))).await
+    }
+
+    /// Resets the keys of a folder's URLs, or of all.
+    pub async fn reset_urls(&self, mailbox: MailboxRef, folder: Option<FolderId>) -> Result<()> {
+        submit(&self.shared, writes::ResetUrls { mailbox, folder }).await
+    }
+
     /// Sets or clears the subscription of a name, which need not exist (RFC 9051 §6.3.7).
     pub async fn subscribe(&self, mailbox: MailboxRef, name: &FolderName, subscribed: bool) -> Result<()> {
         submit(&self.shared, writes::Subscribe { mailbox, name: name.clone(), subscribed }).await

@@ -85,6 +85,18 @@ pub(super) async fn undeliverable(tx: &mut Tx, mailboxes: Vec<MailboxId>) -> Res
     Ok(damaged.into_iter().collect())
 }
 
+/// How often the keys of URLs were reset: of all, and of a folder's.
+pub(super) async fn url_epochs(tx: &mut Tx, mailbox: MailboxId, folder: FolderId) -> Result<(i64, i64)> {
+    let sql = "SELECT folder_id, epoch FROM url_epochs WHERE mailbox_id = $1 AND folder_id = ANY($2)";
+    let whole = super::writes::WHOLE_MAILBOX;
+    let (mut of_all, mut of_folder) = (0, 0);
+    for row in tx.query(sql, &[mailbox.0.into(), vec![whole.0, folder.0].into()]).await? {
+        let epoch = row.int(1)?;
+        if row.int(0)? == whole.0 { of_all = epoch } else { of_folder = epoch }
+    }
+    Ok((of_all, of_folder))
+}
+
 /// What POP3 has retrieved or hidden.
 pub(super) async fn pop3_marks(tx: &mut Tx, mailbox: MailboxId, inbox: FolderId) -> Result<Vec<Pop3Mark>> {
     let sql = "SELECT m.uid, m.retrieved_at, m.hidden FROM pop3_marks m JOIN folders f ON f.id = m.folder_id \

@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/store/0001_start.sql")),
     (30, include_str!("../../migrations/store/0030_acl.sql")),
     (31, include_str!("../../migrations/store/0031_annotations.sql")),
+    (110, include_str!("../../migrations/store/0110_url_epochs.sql")),
 ];
 
 /// A file's time may lag behind the clock; what is this young waits for the next start.

@@ -4,7 +4,7 @@
 //! Everything that can be refused is refused before the first octet is asked for.
 //! Invariant: all messages of one APPEND are stored, in one change, or none.
 
-use super::command::MailboxName;
+use super::command::{FlagList, MailboxName};
 use super::gate;
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
@@ -17,7 +17,7 @@ use bytes::Buf;
 use std::sync::Arc;
 
 /// An APPEND on its way.
-struct Intake {
+pub(super) struct Intake {
     folder: FolderInfo,
     /// What may be set on the messages.
     rights: Rights,
@@ -51,7 +51,10 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
             return Ok(refusal);
         }
         match take(peer, &message).await? {
-            Ok(body) => intake.push(body, &message, peer.services.clock.now()),
+            Ok(body) => {
+                let now = peer.services.clock.now();
+                intake.push(body, &message.flags, message.internal_date.unwrap_or(now));
+            }
             Err(refusal) => {
                 wire.refuse_after_message();
                 return Ok(refusal);
@@ -65,11 +68,7 @@ pub(super) async fn append(peer: &mut Peer, wire: &mut Wire, account: &Account, 
         // end, and none of them is stored.
         peer.conn.go_on()?;
     }
-    let appended = peer.store().append(account.mailbox(), intake.quota, intake.folder.id, intake.messages).await?;
-    peer.services.growth.grew(account.config.id);
-    // RFC 4315 §3.
-    let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uids);
-    Ok(Reply::ok("APPEND completed").with(code))
+    intake.store(peer, account).await
 }
 
 /// REPLACE, UID REPLACE (RFC 8508 §3).
@@ -98,7 +97,10 @@ pub(super) async fn replace(
         return Ok(refusal);
     }
     match take(peer, &command.message).await? {
-        Ok(body) => intake.push(body, &command.message, peer.services.clock.now()),
+        Ok(body) => {
+            let (message, now) = (&command.message, peer.services.clock.now());
+            intake.push(body, &message.flags, message.internal_date.unwrap_or(now));
+        }
         Err(refusal) => {
             wire.refuse_after_message();
             return Ok(refusal);
@@ -139,7 +141,7 @@ fn replaced_uid(selected: &Selected, replaced: Option<&Replaced>, uid_only: bool
     there.ok_or_else(missing)
 }
 
-async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<Intake, Stop> {
+pub(super) async fn begin(peer: &Peer, account: &Account, folder: &MailboxName) -> Result<Intake, Stop> {
     let folder = account.target(peer, folder).await?;
     if !peer.services.store.accepts_mail() {
         // RFC 5530 §3: for the moment, and for everybody; OVERQUOTA would blame the mailbox.
@@ -158,7 +160,7 @@ impl Intake {
     }
 
     /// Refuses a message for its announced size, before it is sent.
-    fn admit(&mut self, octets: u64) -> Result<(), Reply> {
+    pub(super) fn admit(&mut self, octets: u64) -> Result<(), Reply> {
         if octets > bounds::MESSAGE_OCTETS {
             // RFC 7889 §4.
             return Err(Reply::no("The message is too large").with("TOOBIG"));
@@ -174,18 +176,28 @@ impl Intake {
         Ok(())
     }
 
-    fn has_room(&self, octets: u64) -> bool {
+    /// Whether a message that is being put together may still grow.
+    pub(super) fn has_room(&self, octets: u64) -> bool {
         self.quota.has_room(self.usage, Usage { bytes: octets, messages: 1 })
     }
 
-    fn push(&mut self, body: StagedBody, message: &AppendMessage, now: i64) {
+    pub(super) fn push(&mut self, body: StagedBody, flags: &FlagList, internal_date: i64) {
         self.messages.push(NewMessage {
             body: Arc::new(body),
             // RFC 4314 §4: flags that may not be set are left out, and that is no error.
-            flags: message.flags.system.within(self.rights.flags()),
-            keywords: if self.rights.contains(Rights::WRITE) { message.flags.keywords.clone() } else { Vec::new() },
-            internal_date: message.internal_date.unwrap_or(now),
+            flags: flags.system.within(self.rights.flags()),
+            keywords: if self.rights.contains(Rights::WRITE) { flags.keywords.clone() } else { Vec::new() },
+            internal_date,
         });
+    }
+
+    /// Stores what was taken.
+    pub(super) async fn store(self, peer: &Peer, account: &Account) -> Answer {
+        let appended = peer.store().append(account.mailbox(), self.quota, self.folder.id, self.messages).await?;
+        peer.services.growth.grew(account.config.id);
+        // RFC 4315 §3.
+        let code = format!("APPENDUID {} {}", appended.uid_validity, appended.uids);
+        Ok(Reply::ok("APPEND completed").with(code))
     }
 }
 

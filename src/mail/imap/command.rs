@@ -5,6 +5,7 @@
 //! (state, folder, capability) is the session's to say.
 
 mod acl;
+mod catenate;
 mod fetch;
 mod list;
 mod metadata;
@@ -15,6 +16,7 @@ mod sequence;
 mod sort;
 
 pub use acl::AclCommand;
+pub use catenate::{Catenate, CatenateMessage, CatenatePart, UrlCommand};
 pub use fetch::{Fetch, FetchItem, Partial, Section, SectionText};
 pub use list::{List, ListReturn, ListSelection, MailboxName, StatusItem};
 pub use metadata::{EntryName, GetMetadata, MetadataOptions};
@@ -37,7 +39,7 @@ pub struct Tagged {
     pub command: Command,
 }
 
-/// One command. APPEND is not among them: its messages are streamed, see `wire::Step::Append`.
+/// One command. APPEND of messages that are sent is not among them: they are streamed, see `wire::Step::Append`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// CAPABILITY
@@ -130,6 +132,10 @@ pub enum Command {
     GetMetadata(GetMetadata),
     /// SETMETADATA (RFC 5464): the folder (none: the server), entries with their values (none: to be removed)
     SetMetadata(Option<MailboxName>, Vec<(EntryName, Option<Vec<u8>>)>),
+    /// APPEND with CATENATE (RFC 4469)
+    Catenate(Catenate),
+    /// GENURLAUTH and the like (RFC 4467)
+    Urls(UrlCommand),
     /// NOTIFY (RFC 5465)
     Notify(Notify),
     /// SETQUOTA (RFC 9208): the root and its limits
@@ -180,6 +186,10 @@ impl Command {
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota(..) => "SETQUOTA",
             Self::Notify(_) => "NOTIFY",
+            Self::Catenate(_) => "APPEND",
+            Self::Urls(UrlCommand::Generate(_)) => "GENURLAUTH",
+            Self::Urls(UrlCommand::Reset(..)) => "RESETKEY",
+            Self::Urls(UrlCommand::Fetch(_)) => "URLFETCH",
             Self::GetMetadata(_) => "GETMETADATA",
             Self::SetMetadata(..) => "SETMETADATA",
             Self::Acl(_, AclCommand::Get) => "GETACL",

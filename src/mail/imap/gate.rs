@@ -33,6 +33,10 @@ pub(super) fn check(has: Rights, needed: Rights) -> Result<(), Stop> {
     if has.contains(needed) { Ok(()) } else { Err(not_allowed()) }
 }
 
+fn missing() -> Stop {
+    Reply::no("There is no such folder").with("NONEXISTENT").into()
+}
+
 fn not_allowed() -> Stop {
     // RFC 5530 §3.
     Reply::no("Your rights in this folder do not allow it").with("NOPERM").into()
@@ -52,11 +56,14 @@ impl Account {
 
     /// The folder of a name as the client wrote it, if the session may know of it.
     async fn named(&self, peer: &Peer, name: &MailboxName) -> Result<FolderInfo, Stop> {
-        let missing = || Stop::from(Reply::no("There is no such folder").with("NONEXISTENT"));
         // A name that cannot be one names no folder.
         let name = name.folder(peer.enabled.utf8_names()).ok_or_else(missing)?;
+        self.found(peer, &name).await
+    }
+
+    async fn found(&self, peer: &Peer, name: &FolderName) -> Result<FolderInfo, Stop> {
         let folders = peer.services.store.folders(self.mailbox()).await?;
-        let found = folders.into_iter().find(|folder| folder.name == name).ok_or_else(missing)?;
+        let found = folders.into_iter().find(|folder| folder.name == *name).ok_or_else(missing)?;
         if found.damaged {
             return Err(StoreError::Corrupt(format!("the head of folder {}", found.id)).into());
         }
@@ -70,6 +77,21 @@ impl Account {
     /// The selectable folder of a name as the client wrote it, where the session has these rights.
     pub(super) async fn folder(&self, peer: &Peer, name: &MailboxName, needed: Rights) -> Result<FolderInfo, Stop> {
         let found = self.named(peer, name).await?;
+        self.selectable(found, needed)
+    }
+
+    /// The same of a name that was read already.
+    pub(super) async fn folder_named(
+        &self,
+        peer: &Peer,
+        name: &FolderName,
+        needed: Rights,
+    ) -> Result<FolderInfo, Stop> {
+        let found = self.found(peer, name).await?;
+        self.selectable(found, needed)
+    }
+
+    fn selectable(&self, found: FolderInfo, needed: Rights) -> Result<FolderInfo, Stop> {
         if !found.selectable {
             return Err(Reply::no("The name only holds other folders").with("NONEXISTENT").into());
         }

@@ -10,6 +10,7 @@ mod acl;
 mod append;
 mod authenticate;
 mod capability;
+mod catenate;
 mod copy_move;
 mod encode;
 mod expunge;
@@ -33,6 +34,8 @@ mod status;
 mod store;
 mod summaries;
 mod sync;
+mod url;
+mod urlauth;
 mod vanished;
 mod view;
 

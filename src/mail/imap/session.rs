@@ -10,7 +10,7 @@
 //! The states carry their data; a command in the wrong one is a match arm. Invariant: a
 //! command is answered by exactly one tagged line, or the conversation ends.
 
-use super::command::{Command, Tagged};
+use super::command::{Command, Tagged, UrlCommand};
 use super::notify::{self, Notify};
 use super::peer::{Account, Enabled, Peer};
 use super::progress::Progress;
@@ -19,8 +19,8 @@ use super::sync::{Expunges, hold_back, sync};
 use super::view::Selected;
 use super::wire::{Append, Step, Wire};
 use super::{
-    acl, append, authenticate, capability, copy_move, expunge, fetch, folders, gate, idle, list, metadata, quota,
-    search, select, status, store,
+    acl, append, authenticate, capability, catenate, copy_move, expunge, fetch, folders, gate, idle, list, metadata,
+    quota, search, select, status, store, urlauth,
 };
 use crate::mail::Services;
 use crate::mail::conn::{Conn, Interrupt};
@@ -352,6 +352,12 @@ impl Session {
                 self.news = news;
                 reply
             }
+            Command::Catenate(command) => {
+                catenate::catenate(peer, account, self.state.selected().map(|selected| &*selected), &command).await?
+            }
+            Command::Urls(UrlCommand::Generate(asked)) => urlauth::generate(peer, account, &asked).await?,
+            Command::Urls(UrlCommand::Reset(name, by)) => urlauth::reset(peer, account, name.as_ref(), &by).await?,
+            Command::Urls(UrlCommand::Fetch(urls)) => urlauth::fetch(peer, account, &urls).await?,
             Command::GetMetadata(command) => metadata::get(peer, account, &command).await?,
             Command::SetMetadata(name, entries) => metadata::set(peer, account, name.as_ref(), entries).await?,
             Command::Acl(name, command) => acl::answer(peer, account, &name, command).await?,

@@ -9,6 +9,7 @@ mod flagging;
 mod folders;
 mod incoming;
 mod pop3;
+mod urls;
 
 pub(super) use acl::ChangeAcl;
 pub(super) use annotations::{Annotate, WHOLE_MAILBOX};
@@ -17,6 +18,7 @@ pub(super) use flagging::{Expunge, Keywords, SetFlags};
 pub(super) use folders::{Create, Delete, DeleteMailbox, Ensure, OpenFolder, Rename, Subscribe};
 pub(super) use incoming::{Append, Deliver, Replace};
 pub(super) use pop3::{Expire, Finish};
+pub(super) use urls::ResetUrls;
 
 use super::batch::Batch;
 use super::load::Needs;

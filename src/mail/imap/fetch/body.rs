@@ -75,6 +75,34 @@ impl Streamed {
     }
 }
 
+/// A range of a message's octets on its way to somewhere else than the client.
+pub(in crate::mail::imap) struct Piece {
+    source: Source,
+    octets: u64,
+}
+
+impl Piece {
+    pub(super) async fn open(peer: &Peer, octets: &Octets, range: Range<u64>) -> Result<Self, Stop> {
+        let octets_of = range.end.saturating_sub(range.start);
+        Ok(Self { source: Source::open(peer, octets, range).await?, octets: octets_of })
+    }
+
+    pub(super) fn of(all: &Bytes, range: Range<u64>) -> Self {
+        let cut = slice(all, range);
+        Self { octets: cut.len() as u64, source: Source::Memory(Some(cut)) }
+    }
+
+    /// How many octets it has.
+    pub(in crate::mail::imap) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// The next of them.
+    pub(in crate::mail::imap) async fn next(&mut self) -> Result<Option<Bytes>, Stop> {
+        self.source.next().await
+    }
+}
+
 /// A store that fails inside an announced literal leaves only one way: to hang up.
 fn broken(error: crate::store::StoreError) -> Stop {
     tracing::error!(%error, "a message could not be read to its end");

@@ -8,7 +8,7 @@ mod decode;
 mod line;
 mod section;
 
-use super::command::{Fetch, FetchItem, PartialRange};
+use super::command::{Fetch, FetchItem, Partial, PartialRange, Section};
 use super::peer::{Account, Peer};
 use super::reply::{Answer, Reply, Stop};
 use super::summaries;
@@ -17,9 +17,12 @@ use super::vanished::vanished;
 use super::view::{Numbered, Selected, View};
 use crate::mail::conn::Interrupt;
 use crate::mime::SummaryView;
+use crate::model::ids::MessageId;
 use crate::model::{Flags, Rights, UidSet, bounds};
 use crate::store::{FlagChange, FlagMode, StoreError, StoredMessage};
 use body::Octets;
+pub(super) use body::Piece;
+use section::Place;
 use std::sync::Arc;
 
 /// What a FETCH has to read beside rows.
@@ -160,6 +163,27 @@ pub(super) async fn announce(peer: &mut Peer, view: &View, items: &[FetchItem], 
         }
         peer.conn.flush_if_full().await?;
     }
+}
+
+/// The octets of a section of a message; none when it is gone or has no such section.
+pub(super) async fn piece(
+    peer: &Peer,
+    message: MessageId,
+    section: &Section,
+    partial: Option<Partial>,
+) -> Result<Option<Piece>, Stop> {
+    let Some(Some(stored)) = summaries::stored(peer, &[message]).await?.pop() else { return Ok(None) };
+    let Some(view) = SummaryView::new(&stored.summary) else { return Ok(None) };
+    let octets = Octets::Streamed(message);
+    Ok(match section::place(&stored, &view, section) {
+        None => None,
+        Some(Place::Octets(range)) => Some(Piece::open(peer, &octets, section::cut(range, partial)).await?),
+        Some(Place::Fields(range, chosen)) => {
+            let fields = section::fields(&body::collect(peer, &octets, range).await?, &chosen);
+            let range = section::cut(0..fields.len() as u64, partial);
+            Some(Piece::of(&fields.into(), range))
+        }
+    })
 }
 
 /// The messages in a window of those that the command means (RFC 9394 §3.2).

@@ -48,7 +48,9 @@ impl Known {
         // RFC 5465 §6: what the client may not list is as if it were not there.
         folders.retain(|folder| account.rights(folder).contains(Rights::LOOKUP));
         // RFC 4314 §4: STATUS needs `r`.
-        let readable = |folder: &&FolderInfo| folder.selectable && account.rights(folder).contains(Rights::READ);
+        let readable = |folder: &&FolderInfo| {
+            folder.selectable && !folder.damaged && account.rights(folder).contains(Rights::READ)
+        };
         let readable = folders.iter().filter(readable).map(|folder| folder.id).collect();
         let annotated = folders.iter().filter(|folder| account.may_annotate(folder)).map(|folder| folder.id).collect();
         let orphans = store.orphan_subscriptions(account.mailbox()).await?.into_iter().collect();

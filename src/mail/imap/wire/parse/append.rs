@@ -4,7 +4,7 @@
 
 use super::Result;
 use super::tokens::Cursor;
-use crate::mail::imap::command::SequenceSet;
+use crate::mail::imap::command::{FlagList, SequenceSet};
 use crate::mail::imap::wire::{Append, AppendMessage, Replaced};
 use jiff::civil::Time;
 
@@ -59,23 +59,23 @@ pub(in super::super) fn append_next(
     message(&mut c, octets, synchronising).map(Some)
 }
 
-fn message(c: &mut Cursor<'_>, octets: u64, synchronising: bool) -> Result<AppendMessage> {
-    let mut message = AppendMessage {
-        flags: Default::default(),
-        internal_date: None,
-        octets,
-        synchronising,
-        binary: false,
-        utf8: false,
-    };
+/// What APPEND says of a message before it: flags and INTERNALDATE.
+pub(super) fn options(c: &mut Cursor<'_>) -> Result<(FlagList, Option<i64>)> {
+    let (mut flags, mut internal_date) = (FlagList::default(), None);
     if c.peek() == Some(b'(') {
-        message.flags = c.flags()?;
+        flags = c.flags()?;
         c.space()?;
     }
     if c.take(b'"') {
-        message.internal_date = Some(date_time(c)?);
+        internal_date = Some(date_time(c)?);
         c.space()?;
     }
+    Ok((flags, internal_date))
+}
+
+fn message(c: &mut Cursor<'_>, octets: u64, synchronising: bool) -> Result<AppendMessage> {
+    let (flags, internal_date) = options(c)?;
+    let mut message = AppendMessage { flags, internal_date, octets, synchronising, binary: false, utf8: false };
     if c.take_text("UTF8 (") {
         message.utf8 = true;
     }

@@ -115,7 +115,7 @@ pub(super) fn item(c: &mut Cursor<'_>) -> Result<FetchItem> {
 }
 
 /// RFC 9051 §9 section.
-fn section(c: &mut Cursor<'_>) -> Result<Section> {
+pub(super) fn section(c: &mut Cursor<'_>) -> Result<Section> {
     open_bracket(c)?;
     let mut section = Section::default();
     loop {

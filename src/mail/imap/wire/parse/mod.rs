@@ -12,10 +12,13 @@ mod multi_search;
 mod notify;
 mod search;
 mod tokens;
+mod urls;
 
 pub(super) use append::{append_next, append_start};
 
-use super::super::command::{Command, Qresync, Secret, Select, SequenceSet, Store, Tagged, Transfer};
+use super::super::command::{
+    Command, Qresync, Secret, Section, Select, SequenceSet, Store, Tagged, Transfer, UrlCommand,
+};
 use crate::store::FlagMode;
 use tokens::Cursor;
 
@@ -34,6 +37,13 @@ pub struct ParseError {
 /// The tag at the beginning of a command.
 pub(super) fn tag_of(octets: &[u8]) -> Option<String> {
     Cursor::new(octets, 0).tag().ok()
+}
+
+/// A section without its brackets, as URLs have it (RFC 5092 §6.1); `None` when it is none.
+pub(in crate::mail::imap) fn section(text: &[u8]) -> Option<Section> {
+    let bracketed = [b"[", text, b"]"].concat();
+    let mut cursor = Cursor::new(&bracketed, 0);
+    fetch::section(&mut cursor).ok().filter(|_| cursor.remaining().is_empty())
 }
 
 /// Parses a command without its final CRLF.
@@ -65,7 +75,12 @@ fn named(c: &mut Cursor<'_>) -> Result<Command> {
         "EXPUNGE" => Command::Expunge,
         "IDLE" => Command::Idle,
         "UID" => return with_uid(c),
-        "APPEND" | "REPLACE" => return Err("APPEND is malformed or comes too early"),
+        "RESETKEY" if c.peek() != Some(b' ') => Command::Urls(UrlCommand::Reset(None, Vec::new())),
+        "REPLACE" => return Err("REPLACE is malformed or comes too early"),
+        "APPEND" => {
+            c.space().map_err(|_| "APPEND is malformed or comes too early")?;
+            return urls::catenate(c);
+        }
         _ => {
             c.space().map_err(|_| "Unknown command, or it lacks what it needs")?;
             return with_arguments(&name, c);
@@ -115,7 +130,10 @@ fn with_arguments(name: &str, c: &mut Cursor<'_>) -> Result<Command> {
             Some(command) => command,
             None => match metadata::command(name, c)? {
                 Some(command) => command,
-                None => return on_messages(name, c, false),
+                None => match urls::command(name, c)? {
+                    Some(command) => command,
+                    None => return on_messages(name, c, false),
+                },
             },
         },
     })

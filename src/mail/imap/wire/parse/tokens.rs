@@ -191,6 +191,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// RFC 4469 §6 text-literal, or a literal8, which may hold NUL.
+    pub(super) fn any_literal(&mut self) -> Result<Vec<u8>> {
+        let binary = self.take(b'~');
+        match self.peek() {
+            Some(b'{') if binary => self.literal_octets(),
+            Some(b'{') => self.literal(),
+            _ => Err("A literal is missing"),
+        }
+    }
+
     /// A literal whose octets the wire has put behind its announcement.
     fn literal(&mut self) -> Result<Vec<u8>> {
         let literal = self.literal_octets()?;
