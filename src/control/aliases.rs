@@ -4,13 +4,14 @@ use super::change::{check_unchanged, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
 use super::lists::{self, EndState, ListPage, Place, prefix_range};
+use super::loops::Trail;
 use super::mailboxes::domain_of;
-use super::{Caller, Control, Error, FieldError, Paged, Record, Result, domains};
+use super::{Caller, Control, Error, Paged, Record, Result, domains};
 use crate::db::Tx;
 use crate::db::addresses::{self, Addressee};
 use crate::db::aliases::{self as rows, AliasRow};
 use crate::model::ids::{AliasId, DomainId, TenantId};
-use crate::model::{EmailAddress, LimitName, Resource, Revision, Timestamp, Touch, WhoMayPost, bounds};
+use crate::model::{EmailAddress, LimitName, Resource, Revision, Timestamp, Touch, WhoMayPost};
 use std::collections::HashSet;
 
 /// Targets of one alias.
@@ -144,36 +145,6 @@ fn check_targets(targets: Vec<EmailAddress>) -> Result<Vec<EmailAddress>> {
     }
 }
 
-/// Refuses targets from which mail would come back to `address`, or go too deep.
-async fn refuse_loop(tx: &mut Tx, address: &EmailAddress, targets: &[EmailAddress]) -> Result<()> {
-    let mut seen = HashSet::new();
-    let mut level: Vec<(usize, EmailAddress)> = targets.iter().cloned().enumerate().collect();
-    for _ in 0..=bounds::ALIAS_DEPTH {
-        let mut next = Vec::new();
-        for (index, target) in level {
-            if target == *address {
-                let detail = "leads back to the alias itself";
-                return Err(Error::Invalid(vec![FieldError::new(format!("/targets/{index}"), "loop", detail)]));
-            }
-            if !seen.insert(target.key().to_owned()) {
-                continue;
-            }
-            if seen.len() > bounds::ALIAS_FAN_OUT {
-                let detail = format!("may come to at most {} addresses", bounds::ALIAS_FAN_OUT);
-                return Err(Error::field("/targets", "too_many", detail));
-            }
-            let alias = rows::find_by_key(tx, target.key()).await?;
-            next.extend(alias.into_iter().flat_map(|alias| alias.targets).map(|target| (index, target)));
-        }
-        if next.is_empty() {
-            return Ok(());
-        }
-        level = next;
-    }
-    let detail = format!("aliases may point to aliases at most {} deep", bounds::ALIAS_DEPTH);
-    Err(Error::field("/targets", "too_deep", detail))
-}
-
 /// Creates an alias in a domain that the caller reaches.
 pub async fn create(
     control: &Control,
@@ -186,7 +157,7 @@ pub async fn create(
     let targets = check_targets(targets)?;
     let mut change = control.begin(caller, "create_alias").await?;
     let domain = domain_of(change.tx(), caller, &address).await?;
-    refuse_loop(change.tx(), &address, &targets).await?;
+    Trail::of_alias(&address).follow(change.tx(), "/targets", &targets).await?;
     let mut row = AliasRow {
         id: AliasId(change.new_id()),
         domain: domain.id,
@@ -277,7 +248,7 @@ pub async fn update(
     let mut after = before.clone();
     after.revision = change.revision();
     if let Some(targets) = targets {
-        refuse_loop(change.tx(), &after.address, &targets).await?;
+        Trail::of_alias(&after.address).follow(change.tx(), "/targets", &targets).await?;
         after.targets = targets;
     }
     used.apply(change.now(), &mut after)?;

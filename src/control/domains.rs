@@ -4,6 +4,7 @@ use super::change::{check_unchanged, closes, in_use, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::limits::{give_back, take};
 use super::lists::{self, DomainState, ListPage, Place, Switches, prefix_range};
+use super::loops::Trail;
 use super::protocols::{ProtocolsPatch, ProtocolsView};
 use super::suspensions::{in_force, refuse_deletion};
 use super::{Caller, Control, Error, Paged, Record, Result, tenants};
@@ -141,6 +142,9 @@ impl DomainPatch {
             if let Some(Some(to)) = to {
                 check_said_here(domain, pointer)?;
                 check_taker(tx, pointer, domain, to).await?;
+                let mut then = domain.clone();
+                *(if pointer == "/catch_all" { &mut then.catch_all } else { &mut then.reserved_to }) = Some(to.clone());
+                Trail::of_taker(then, to).follow(tx, pointer, std::slice::from_ref(to)).await?;
             }
         }
         if let Some(separator) = self.separator {

@@ -27,6 +27,7 @@ pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod login_history;
+mod loops;
 pub mod mailboxes;
 pub mod nodes;
 pub mod passwords;

@@ -9,7 +9,7 @@ use super::{DirectoryError, Inner, MailboxConfig, load};
 use crate::db::addresses::{self, Addressee};
 use crate::db::{Tx, aliases, domains, mailboxes, revisions, suspensions};
 use crate::model::ids::{DomainId, MailboxId};
-use crate::model::{DomainName, EmailAddress, Revision, SuspensionScope, WhoMayPost};
+use crate::model::{DomainName, EmailAddress, Meanings, Revision, SuspensionScope, WhoMayPost};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, DirectoryError>;
@@ -104,19 +104,15 @@ pub(super) async fn address(inner: &Inner, address: &EmailAddress) -> Result<Loo
     let Some(domain) = domain(inner, address.domain()).await? else {
         return Ok(Lookup { found: Found::NotLocal, suspended: Vec::new() });
     };
-    let there = domain.stands_for.as_ref().and_then(|name| in_domain(address.local(), name));
-    let user = without_detail(there.as_ref().unwrap_or(address), &domain.separator);
-    let key = |one: &Option<EmailAddress>| one.as_ref().map(|one| one.key().to_owned()).unwrap_or_default();
-    let (second, third) = (key(&there), key(&user));
+    let meanings = Meanings::of(address, domain.stands_for.as_ref(), &domain.separator);
     let mut tx = inner.look_up().await?;
-    if let Some((at, addressee)) = addresses::find_first(&mut tx, [address.key(), &second, &third]).await? {
+    if let Some((at, addressee)) = addresses::find_first(&mut tx, meanings.keys()).await? {
         // Its own name does not come by way of the domain.
         let mut suspended = if at == 0 { Vec::new() } else { domain.suspended.clone() };
         let found = named(inner, &mut tx, addressee, &mut suspended).await?;
         return Ok(Lookup { found, suspended });
     }
-    let meant = user.as_ref().or(there.as_ref()).unwrap_or(address);
-    let taker = match (is_reserved(meant), &domain.reserved_to, &domain.catch_all) {
+    let taker = match (meanings.is_reserved(), &domain.reserved_to, &domain.catch_all) {
         (true, Some(to), _) | (true, None, Some(to)) | (false, _, Some(to)) => Some(to.clone()),
         (true, None, None) => mailboxes::oldest(&mut tx, domain.id).await?,
         (false, _, None) => None,
@@ -161,25 +157,4 @@ pub(super) async fn last_resort(inner: &Inner, name: Option<&DomainName>) -> Res
     };
     let Some(domain) = domain(inner, name).await? else { return Ok(None) };
     Ok(mailboxes::oldest(&mut inner.look_up().await?, domain.id).await?)
-}
-
-/// Whether an address is one that every domain must take mail for.
-pub(super) fn is_reserved(address: &EmailAddress) -> bool {
-    RESERVED.iter().any(|local| address.local().eq_ignore_ascii_case(local))
-}
-
-/// Addresses that every domain must take mail for (RFC 5321 §4.5.1, RFC 2142 §4, §5).
-const RESERVED: [&str; 2] = ["postmaster", "abuse"];
-
-fn in_domain(local: &str, domain: &DomainName) -> Option<EmailAddress> {
-    EmailAddress::from_parts(local, domain.clone()).ok()
-}
-
-/// The user of `user+detail` (RFC 5233 §1).
-fn without_detail(address: &EmailAddress, separator: &str) -> Option<EmailAddress> {
-    if separator.is_empty() {
-        return None;
-    }
-    let (user, _) = address.local().split_once(separator)?;
-    in_domain(user, address.domain())
 }

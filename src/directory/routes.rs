@@ -6,6 +6,7 @@
 use super::{DirectoryError, Inner, MailboxConfig, Route, lookup};
 use crate::db::aliases::AliasRow;
 use crate::model::ids::MailboxId;
+use crate::model::meanings::is_reserved;
 use crate::model::{DomainName, EmailAddress, SuspensionScope, WhoMayPost, bounds};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Posting {
 
 pub(super) async fn route(inner: &Inner, address: &EmailAddress) -> Result<Route, DirectoryError> {
     let route = lead(inner, address).await?;
-    if matches!(route, Route::UnknownAddress) && lookup::is_reserved(address) {
+    if matches!(route, Route::UnknownAddress) && is_reserved(address) {
         // RFC 5321 §4.5.1, RFC 2142 §4, §5: also when the one who was to take it is gone.
         return last_resort(inner, Some(address.domain())).await;
     }

@@ -355,3 +355,67 @@ pub async fn a_list_takes_mail_from_whom_it_says(bed: Bed) {
     aliases::create(control, &bed.operator, address("all@list.example"), targets, AliasUse::default()).await.unwrap();
     assert!(!admits(&bed, "all@list.example", Some("member@list.example")).await);
 }
+
+pub async fn a_loop_is_refused_by_whatever_way_it_goes(bed: Bed) {
+    let control = &bed.control;
+    let domain = bed.domain(&bed.operator, "ring.example").await;
+    let spelled = DomainPatch { alias_of: Some(domain.id), ..DomainPatch::default() };
+    domains::create(control, &bed.operator, None, "spelled.example".parse().unwrap(), spelled).await.unwrap();
+    let user = bed.mailbox(&bed.operator, "user@ring.example").await;
+    let create = async |at: &str, to: &str| {
+        aliases::create(control, &bed.operator, address(at), vec![address(to)], AliasUse::default()).await
+    };
+    let catch_all = async |to: &str| {
+        let patch = DomainPatch { catch_all: Some(Some(address(to))), ..DomainPatch::default() };
+        domains::update(control, &bed.operator, domain.id, patch, None).await
+    };
+    // A detail, another spelling, and both.
+    for to in ["a+x@ring.example", "a@spelled.example", "A+x@Spelled.example"] {
+        invalid(create("a@ring.example", to).await, "loop");
+    }
+    let (a, _) = create("a@ring.example", "user+x@spelled.example").await.unwrap();
+    // By way of who takes the rest.
+    catch_all("a@ring.example").await.unwrap();
+    let update = async |to: &str| {
+        aliases::update(control, &bed.operator, a.id, Some(vec![address(to)]), AliasUse::default(), None).await
+    };
+    invalid(update("nobody@ring.example").await, "loop");
+    invalid(update("nobody+x@spelled.example").await, "loop");
+    invalid(update("postmaster@spelled.example").await, "loop");
+    create("b@ring.example", "nobody@ring.example").await.unwrap();
+    invalid(update("b@ring.example").await, "loop");
+    invalid(catch_all("b@ring.example").await, "loop");
+    // An address of its own goes before the detail and the rest.
+    bed.mailbox(&bed.operator, "a+own@ring.example").await;
+    update("a+own@ring.example").await.unwrap();
+    update("user@ring.example").await.unwrap();
+    assert_eq!(leads_to(&bed, "b@ring.example").await, [user.id]);
+}
+
+pub async fn a_route_ends_whatever_the_rows_say(bed: Bed) {
+    bed.domain(&bed.operator, "ring.example").await;
+    let user = bed.mailbox(&bed.operator, "user@ring.example").await;
+    for at in ["a@ring.example", "b@ring.example"] {
+        aliases::create(
+            &bed.control,
+            &bed.operator,
+            address(at),
+            vec![address("x@elsewhere.example")],
+            AliasUse::default(),
+        )
+        .await
+        .unwrap();
+    }
+    let mut tx = bed.db.write().await.unwrap();
+    for sql in [
+        r#"UPDATE aliases SET targets = '["b@ring.example", "a@ring.example", "a+x@ring.example"]' WHERE address = 'a@ring.example'"#,
+        r#"UPDATE aliases SET targets = '["a@ring.example", "none@ring.example", "user@ring.example"]' WHERE address = 'b@ring.example'"#,
+        "UPDATE domains SET catch_all = 'a@ring.example'",
+    ] {
+        assert_eq!(tx.execute(sql, &[]).await.unwrap(), 1);
+    }
+    tx.commit().await.unwrap();
+    for at in ["a@ring.example", "b+x@ring.example", "unknown@ring.example", "postmaster@ring.example"] {
+        assert_eq!(leads_to(&bed, at).await, [user.id], "{at}");
+    }
+}

@@ -57,6 +57,8 @@ on_both! {
         a_suspended_domain_is_suspended_by_every_way
         a_rename_leaves_an_alias_if_wished
         a_list_takes_mail_from_whom_it_says
+        a_loop_is_refused_by_whatever_way_it_goes
+        a_route_ends_whatever_the_rows_say
     }
     advice {
         what_is_on_and_unused_is_named

@@ -2,29 +2,40 @@
 
 use crate::support::{Api, Mailbox, Server};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 /// What the directives of one transcript have made.
 pub struct Fixtures {
     operator: Api,
-    domains: HashSet<String>,
+    domains: HashMap<String, String>,
+    aliases: HashMap<String, String>,
     mailboxes: HashMap<String, Mailbox>,
     suspensions: HashMap<String, String>,
 }
 
 impl Fixtures {
     pub fn new(operator: Api) -> Self {
-        Self { operator, domains: HashSet::new(), mailboxes: HashMap::new(), suspensions: HashMap::new() }
+        Self {
+            operator,
+            domains: HashMap::new(),
+            aliases: HashMap::new(),
+            mailboxes: HashMap::new(),
+            suspensions: HashMap::new(),
+        }
     }
 
     /// Carries out one directive.
     pub fn directive(&mut self, server: &Server, words: &[&str], body: &[&str]) -> Result<(), String> {
         match words {
             ["mailbox", address, settings @ ..] => self.mailbox(address, settings)?,
-            ["alias", address, targets] => {
-                self.domain_of(address);
-                let targets: Vec<&str> = targets.split(',').collect();
-                self.operator.make("/v1/aliases", &json!({"address": address, "targets": targets}));
+            ["domain", name, settings @ ..] => self.domain(name, settings)?,
+            ["alias", address, targets, settings @ ..] => self.alias(address, targets, settings)?,
+            ["expire", address] => self.expire(server, address)?,
+            ["delete", address, settings @ ..] => {
+                let query = settings.first().map(|setting| format!("?{setting}")).unwrap_or_default();
+                let answer = self.operator.delete(&format!("/v1/mailboxes/{}{query}", self.known(address)?.id));
+                assert!(matches!(answer.status, 200 | 204), "delete {address}: {}", answer.text());
             }
             ["deliver", address, file] => {
                 let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages").join(file);
@@ -60,9 +71,65 @@ impl Fixtures {
 
     fn domain_of(&mut self, address: &str) {
         let domain = address.rsplit('@').next().unwrap_or_default().to_owned();
-        if self.domains.insert(domain.clone()) {
-            self.operator.domain(&domain);
+        if !self.domains.contains_key(&domain) {
+            let id = self.operator.domain(&domain);
+            self.domains.insert(domain, id);
         }
+    }
+
+    fn domain(&mut self, name: &str, settings: &[&str]) -> Result<(), String> {
+        let mut fields = json!({});
+        for setting in settings {
+            match setting.split_once('=').ok_or("a setting is key=value")? {
+                ("alias_of", other) => {
+                    let other = self.domains.get(other).ok_or_else(|| format!("no domain {other} above"))?;
+                    let made = self.operator.make("/v1/domains", &json!({"name": name, "alias_of": other}));
+                    self.domains.insert(name.to_owned(), crate::support::api::id(&made));
+                }
+                (key @ ("catch_all" | "reserved_to"), value) => fields[key] = nothing_or(value),
+                ("separator", value) => fields["subaddress_separator"] = nothing_or(value),
+                (key, _) => return Err(format!("no setting {key}")),
+            }
+        }
+        self.domain_of(name);
+        if fields != json!({}) {
+            self.operator.change(&format!("/v1/domains/{}", self.domains[name]), &fields);
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, address: &str, targets: &str, settings: &[&str]) -> Result<(), String> {
+        self.domain_of(address);
+        let mut fields = json!({"address": address, "targets": targets.split(',').collect::<Vec<_>>()});
+        for setting in settings {
+            match setting.split_once('=').ok_or("a setting is key=value")? {
+                ("who_may_post", value) => fields["who_may_post"] = json!(value),
+                ("posters", value) => fields["posters"] = json!(value.split(',').collect::<Vec<_>>()),
+                (key, _) => return Err(format!("no setting {key}")),
+            }
+        }
+        let made = self.operator.make("/v1/aliases", &fields);
+        self.aliases.insert(address.to_owned(), crate::support::api::id(&made));
+        Ok(())
+    }
+
+    /// Lets a mailbox or an alias end, and waits until mail for it is refused.
+    fn expire(&mut self, server: &Server, address: &str) -> Result<(), String> {
+        let path = match self.aliases.get(address) {
+            Some(id) => format!("/v1/aliases/{id}"),
+            None => format!("/v1/mailboxes/{}", self.known(address)?.id),
+        };
+        let soon = jiff::Timestamp::now() + Duration::from_secs(1);
+        self.operator.change(&path, &json!({"expires_at": soon.to_string()}));
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            let mut mx = server.mx();
+            mx.ok("MAIL FROM:<grace@remote.example>");
+            if mx.command(&format!("RCPT TO:<{address}>")).starts_with("550 5.1.1") {
+                return Ok(());
+            }
+        }
+        Err("it does not end".to_owned())
     }
 
     fn mailbox(&mut self, address: &str, settings: &[&str]) -> Result<(), String> {
@@ -75,6 +142,7 @@ impl Fixtures {
                 "quota_bytes" => fields["quota"]["bytes"] = number(value)?,
                 "quota_messages" => fields["quota"]["messages"] = number(value)?,
                 "imap" | "pop3" | "submission" => fields["protocols"][key]["state"] = json!(value),
+                "mode" => fields["mode"] = json!(value),
                 "on_delete" => fields["protocols"]["pop3"]["policy"]["on_delete"] = json!(value),
                 _ => return Err(format!("no setting {key}")),
             }
@@ -82,6 +150,11 @@ impl Fixtures {
         self.mailboxes.insert(address.to_owned(), self.operator.mailbox_with(address, fields));
         Ok(())
     }
+}
+
+/// `none` takes a setting away.
+fn nothing_or(value: &str) -> Value {
+    if value == "none" { Value::Null } else { json!(value) }
 }
 
 fn number(text: &str) -> Result<Value, String> {
