@@ -43,6 +43,11 @@ enum Command {
         #[command(subcommand)]
         command: OperatorCommand,
     },
+    /// The message store: look whether it is sound.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Print the API's OpenAPI document.
     Openapi,
 }
@@ -56,6 +61,25 @@ enum OperatorCommand {
         /// The name that the operator signs in with.
         #[arg(long, default_value = FIRST_OPERATOR)]
         name: String,
+        /// The settings file; without it FACTEUR_CONFIG, then facteur.toml in this folder if it is there.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Verify everything: checksums, references, counters, logs, files, and the log of configuration.
+    ///
+    /// The server may be running. Exit codes: 0 sound (or repaired), 1 could not be checked, 2 mistakes in the settings
+    /// or the command line, 3 damaged.
+    Check {
+        /// Mend counters and numbers of references; nothing else is written.
+        #[arg(long)]
+        repair: bool,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
         /// The settings file; without it FACTEUR_CONFIG, then facteur.toml in this folder if it is there.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
@@ -102,6 +126,9 @@ fn main() -> ExitCode {
         }),
         Command::Operator { command: OperatorCommand::ResetPassword { name, config } } => {
             with_settings(config, |settings| app::reset_operator_password(settings, &name))
+        }
+        Command::Store { command: StoreCommand::Check { repair, json, config } } => {
+            with_settings(config, |settings| app::check_store(settings, repair, json))
         }
         Command::Openapi => {
             say(&facteur::api::openapi_json());

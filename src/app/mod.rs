@@ -10,6 +10,7 @@ mod logging;
 mod operator;
 mod parts;
 mod quota_watch;
+mod store;
 
 use crate::model::bounds;
 use crate::settings::Settings;
@@ -56,6 +57,25 @@ pub fn reset_operator_password(settings: Settings, name: &str) -> ExitCode {
         Err(error) => failed(&error),
     }
 }
+
+/// Looks at the whole store and prints what it found; exit code 3 when something is damaged.
+pub fn check_store(settings: Settings, repair: bool, json: bool) -> ExitCode {
+    logging::init(&settings);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
+        .and_then(|runtime| runtime.block_on(store::check(&settings, repair)));
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => return failed(&error),
+    };
+    say(&if json { serde_json::json!(report).to_string() } else { store::text(&report) });
+    if store::is_sound(&report) { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+}
+
+/// The exit code of a check that found damage.
+const DAMAGED: u8 = 3;
 
 fn failed(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "facteur: {error:#}");

@@ -169,3 +169,11 @@ pub async fn list_of_object(
     let args = [object.into(), path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
+
+/// Numbers that the log lacks, at most a hundred; what history has dropped at its beginning is no gap.
+pub async fn gaps(tx: &mut Tx) -> Result<Vec<i64>> {
+    const SQL: &str = "SELECT r.number + 1 FROM revisions r LEFT JOIN revisions n ON n.number = r.number + 1 \
+         WHERE n.number IS NULL AND r.number < (SELECT number FROM revision_head WHERE one = 1) \
+         ORDER BY r.number LIMIT 100";
+    tx.all(SQL, &[]).await?.iter().map(|row| row.get(0)).collect()
+}

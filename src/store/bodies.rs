@@ -94,6 +94,11 @@ impl BodyFolder {
         Ok(Self { root })
     }
 
+    /// The folder as it is, for who only looks.
+    pub fn at(data_dir: &Path) -> Self {
+        Self { root: data_dir.join("bodies") }
+    }
+
     /// Where a body's file stands.
     pub fn path(&self, name: &str) -> PathBuf {
         let shelf = name.get(..2).unwrap_or("00");

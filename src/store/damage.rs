@@ -29,6 +29,11 @@ impl DamagedHead {
         Ok(Self { id, mailbox, name, why: why.to_string() })
     }
 
+    /// Which of its columns, and what is wrong with it.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
     fn error(&self) -> StoreError {
         StoreError::Corrupt(format!("the head of folder {}: {}", self.id, self.why))
     }

@@ -7,6 +7,7 @@
 mod annotations;
 mod batch;
 mod bodies;
+pub mod check;
 mod damage;
 pub mod error;
 #[cfg(test)]

@@ -135,7 +135,7 @@ pub(super) async fn messages(
 }
 
 /// A summary without its checksum; `None` when it is damaged.
-fn unsealed(stored: Bytes) -> Option<Bytes> {
+pub(super) fn unsealed(stored: Bytes) -> Option<Bytes> {
     let at = stored.len().checked_sub(4)?;
     let (summary, checksum) = stored.split_at_checked(at)?;
     (crc32fast::hash(summary).to_le_bytes()[..] == *checksum).then(|| stored.slice(..at))

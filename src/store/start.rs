@@ -201,6 +201,11 @@ fn versions(rows: &[Columns]) -> HashSet<i64> {
     rows.iter().filter_map(|row| row.int(0).ok()).collect()
 }
 
+/// Whether a database has seen all migrations, and none that is not known here.
+pub(super) fn knows(rows: &[Columns]) -> bool {
+    versions(rows) == MIGRATIONS.iter().map(|(version, _)| *version).collect()
+}
+
 fn migrate_sqlite(tx: &mut SqliteTx) -> TxResult<()> {
     tx.script("CREATE TABLE IF NOT EXISTS store_migrations (version INTEGER PRIMARY KEY)")?;
     let done = versions(&tx.query("SELECT version FROM store_migrations", &[])?);

@@ -15,4 +15,5 @@ mod searching;
 mod sections;
 mod sends;
 mod settings;
+mod store_check;
 mod whole_path;

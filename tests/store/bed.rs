@@ -4,9 +4,11 @@ use bytes::Bytes;
 use facteur::clock::Clock;
 use facteur::model::ids::{FolderId, MailboxId, TenantId};
 use facteur::model::{Flags, Quota, UidSet};
+use facteur::store::check::Inspector;
 use facteur::store::{Appended, Delivery, Folder, FolderInfo, MailboxRef, NewMessage, Result, Row, StagedBody, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A data folder, a database, and the store on them.
 pub struct Bed {
@@ -69,6 +71,22 @@ impl Bed {
         let clock = Clock::fixed(1_790_000_000_000);
         let store = open(&database, &dir, clock.clone()).await;
         Bed { dir, store, clock, database, _temporary: temporary }
+    }
+
+    /// Another bed on a database of the same kind.
+    pub async fn fresh(&self) -> Bed {
+        if self.is_sqlite() { Self::on_sqlite().await } else { Self::on_postgres().await }
+    }
+
+    /// The store as `facteur store check` sees it, beside the running one; body files older than `before` are judged.
+    pub async fn inspector(&self, before: SystemTime) -> Inspector {
+        match &self.database {
+            Database::Sqlite => Inspector::sqlite(&self.dir, before).await.unwrap(),
+            Database::Postgres(url) => {
+                let pool = sqlx::PgPool::connect(url).await.unwrap();
+                Inspector::postgres(pool, &self.dir, before).await.unwrap()
+            }
+        }
     }
 
     /// True on SQLite; for tests that look into the file.

@@ -4,6 +4,7 @@
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
 mod bed;
+mod check;
 mod crash;
 mod damage;
 mod flags;
@@ -33,6 +34,14 @@ macro_rules! on_both {
 }
 
 on_both! {
+    check {
+        a_sound_store_has_no_finding
+        damage_of_folders_is_named_and_nothing_else
+        damage_of_messages_and_bodies_is_named_and_nothing_else
+        damage_of_files_is_named_and_nothing_else
+        counters_are_mended_and_nothing_else
+        what_is_written_meanwhile_is_no_finding
+    }
     crash {
         nothing_that_was_acknowledged_is_lost_by_a_kill
     }

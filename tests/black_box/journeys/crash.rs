@@ -65,10 +65,12 @@ fn kill_during_delivery_loses_no_acknowledged_message_and_stores_none_twice(back
     for kill_at in KILLS {
         deliver(&server, &next, &acknowledged, Some(kill_at));
         assert!(!server.wait().success());
+        sound(&server);
         server.restart();
     }
     deliver(&server, &next, &acknowledged, None);
 
+    sound(&server);
     let stored = read_all(&server);
     let acknowledged = acknowledged.into_inner().expect("no panic holds it");
     assert!(acknowledged.len() > MESSAGES - KILLS.len() * CONNECTIONS * 2, "{} acknowledged", acknowledged.len());
@@ -76,6 +78,12 @@ fn kill_during_delivery_loses_no_acknowledged_message_and_stores_none_twice(back
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     let twice: Vec<_> = stored.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "stored twice: {twice:?}");
+}
+
+/// What a kill left behind is whole in itself: checksums, references, counters, logs.
+fn sound(server: &Server) {
+    let (code, report) = server.check_store(&[]);
+    assert_eq!((code, &report["findings"]), (Some(0), &serde_json::json!([])), "{report}");
 }
 
 fn deliver(server: &Server, next: &AtomicUsize, acknowledged: &Mutex<Vec<usize>>, kill_at: Option<usize>) {

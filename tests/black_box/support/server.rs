@@ -113,6 +113,14 @@ impl Server {
         opened.expect("the server's database")
     }
 
+    /// Runs `facteur store check --json`; its exit code and its report. The server may be running.
+    pub fn check_store(&self, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+        let ran = self.command().args(["store", "check", "--json"]).args(arguments).output().expect("it runs");
+        let report = serde_json::from_slice(&ran.stdout);
+        let report = report.unwrap_or_else(|_| panic!("no report: {}", String::from_utf8_lossy(&ran.stderr)));
+        (ran.status.code(), report)
+    }
+
     /// Where a listener of this name listens.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let text = self.addresses.get(listener).and_then(|a| a.as_str());
