@@ -21,10 +21,10 @@ use axum::response::{IntoResponse, Response};
 #[serde(deny_unknown_fields)]
 pub struct CreateAlias {
     /// Its address, in a domain of yours.
-    #[schema(value_type = String, example = "sales@example.org")]
+    #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 320, example = "sales@example.org")]
     address: EmailAddress,
     /// Where it delivers: one address or many.
-    #[schema(value_type = Vec<String>, example = json!(["alice@example.org"]))]
+    #[schema(value_type = Vec<super::texts::Address>, min_items = 1, max_items = 100, example = json!(["alice@example.org"]))]
     targets: Vec<EmailAddress>,
     /// When it ends.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct CreateAlias {
     #[schema(example = "anyone")]
     who_may_post: Option<WhoMayPost>,
     /// Who may send to it besides: replaces the whole list.
-    #[schema(value_type = Option<Vec<String>>, example = json!([]))]
+    #[schema(value_type = Option<Vec<super::texts::Address>>, max_items = 100, example = json!([]))]
     posters: Option<Vec<EmailAddress>>,
 }
 
@@ -52,7 +52,7 @@ impl CreateAlias {
 #[serde(deny_unknown_fields)]
 pub struct UpdateAlias {
     /// Where it delivers: replaces the whole list.
-    #[schema(value_type = Option<Vec<String>>, example = json!(["alice@example.org", "bob@example.org"]))]
+    #[schema(value_type = Option<Vec<super::texts::Address>>, min_items = 1, max_items = 100, example = json!(["alice@example.org", "bob@example.org"]))]
     targets: Option<Vec<EmailAddress>>,
     /// When it ends; `null` never.
     #[serde(default, deserialize_with = "nullable")]
@@ -62,7 +62,7 @@ pub struct UpdateAlias {
     #[schema(example = "anyone")]
     who_may_post: Option<WhoMayPost>,
     /// Who may send to it besides: replaces the whole list.
-    #[schema(value_type = Option<Vec<String>>, example = json!([]))]
+    #[schema(value_type = Option<Vec<super::texts::Address>>, max_items = 100, example = json!([]))]
     posters: Option<Vec<EmailAddress>>,
 }
 
@@ -74,6 +74,7 @@ pub struct AliasQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only aliases of this domain.
     domain: Option<DomainId>,

@@ -17,7 +17,7 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct CreateAppPassword {
     /// What you call it.
-    #[schema(example = "phone")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "phone")]
     name: String,
     /// What it opens; all protocols when none is named.
     #[serde(default = "all")]
@@ -25,7 +25,7 @@ pub struct CreateAppPassword {
     protocols: Vec<Protocol>,
     /// The networks it opens them from, at most 100; an empty list is everywhere.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, example = json!(["203.0.113.0/24"]))]
+    #[schema(value_type = Vec<super::texts::NetworkText>, max_items = 100, example = json!(["203.0.113.0/24"]))]
     allow_from: Vec<Network>,
     /// When it stops working.
     #[serde(default)]

@@ -39,15 +39,16 @@ pub(super) async fn within<F: Future>(write: F) -> F::Output {
 #[serde(deny_unknown_fields)]
 pub struct BatchItem {
     /// The operation, by its id in this document: one of this collection that makes a revision.
-    #[schema(example = "update_mailbox")]
+    #[schema(pattern = "^[a-z_]+$", example = "update_mailbox")]
     operation: String,
     /// The id of what it is done to; none for what is created.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_]+$")]
     id: Option<String>,
     /// The operation's body.
     #[schema(value_type = Option<Object>)]
     body: Option<Value>,
     /// As `If-Match` of the operation.
-    #[schema(example = json!(null))]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f]*$", example = json!(null))]
     if_match: Option<String>,
 }
 
@@ -56,6 +57,7 @@ pub struct BatchItem {
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// The writes, in order, at most 100.
+    #[schema(max_items = 100)]
     items: Vec<BatchItem>,
     /// All or nothing: of one that is refused, none is done.
     #[serde(default)]
@@ -216,9 +218,7 @@ fn ready(collection: &str, at: usize, item: BatchItem) -> Result<Ready, FieldErr
         return wrong("operation", "unknown_operation", "is no write of this collection");
     };
     let path = match (&item.id, operation.path.contains("{id}")) {
-        (Some(id), true) if id.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_') => {
-            operation.path.replace("{id}", id)
-        }
+        (Some(id), true) if is_id(id) => operation.path.replace("{id}", id),
         (Some(_), true) => return wrong("id", "invalid", "is no id"),
         (None, true) => return wrong("id", "required", "is required: what is it done to?"),
         (Some(_), false) => return wrong("id", "unknown_field", "goes with what is there already"),
@@ -227,10 +227,18 @@ fn ready(collection: &str, at: usize, item: BatchItem) -> Result<Ready, FieldErr
     if path.contains('{') {
         return wrong("operation", "not_offered", "names two objects and is called by itself");
     }
+    if item.body.as_ref().is_some_and(|body| !body.is_object()) {
+        return wrong("body", "invalid", "must be an object");
+    }
     let if_match = item.if_match.as_deref().map(HeaderValue::from_str).transpose();
     let Ok(if_match) = if_match else { return wrong("if_match", "invalid", "is no list of ETags") };
     let method = operation.method.as_str();
     Ok(Ready { method, path, body: item.body, if_match, hash: None })
+}
+
+/// Whether a text may stand in a path where an id does.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
 }
 
 async fn send_all(

@@ -23,6 +23,7 @@ pub struct JobQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 

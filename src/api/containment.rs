@@ -18,7 +18,11 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct ContainMailbox {
     /// Why, for people.
-    #[schema(example = "sends spam since this morning")]
+    #[schema(
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "sends spam since this morning"
+    )]
     reason: String,
 }
 

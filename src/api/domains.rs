@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 #[serde(deny_unknown_fields)]
 pub struct CreateDomain {
     /// Its name; letters of any language.
-    #[schema(value_type = String, example = "example.org")]
+    #[schema(value_type = String, format = "idn-hostname", min_length = 1, max_length = 255, example = "example.org")]
     name: DomainName,
     /// Whose it is; your own tenant's when none is named.
     #[serde(default)]
@@ -36,15 +36,15 @@ pub struct CreateDomain {
     alias_of: Option<DomainId>,
     /// Where mail for unknown addresses goes.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = json!(null))]
     catch_all: Option<EmailAddress>,
     /// Where postmaster and abuse go when they are no addresses of their own.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "postmaster@example.com")]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = "postmaster@example.com")]
     reserved_to: Option<EmailAddress>,
     /// Between user and detail in `user+detail` (RFC 5233): one of `+ - = _`; `+` where nothing is said, `null` for none.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = "+")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1, pattern = "^[-+=_]$", example = "+")]
     subaddress_separator: Option<Option<String>>,
 }
 
@@ -57,15 +57,15 @@ pub struct UpdateDomain {
     protocols: PatchProtocols,
     /// Where mail for unknown addresses goes; `null` nowhere.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = json!(null))]
     catch_all: Option<Option<EmailAddress>>,
     /// Where postmaster and abuse go when they are no addresses of their own; `null` to `catch_all`, else the oldest mailbox.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = "postmaster@example.com")]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = "postmaster@example.com")]
     reserved_to: Option<Option<EmailAddress>>,
     /// Between user and detail in `user+detail` (RFC 5233): one of `+ - = _`; `null` takes addresses as they are.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = "+")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1, pattern = "^[-+=_]$", example = "+")]
     subaddress_separator: Option<Option<String>>,
 }
 
@@ -77,6 +77,7 @@ pub struct DomainQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only domains of this tenant and below.
     tenant: Option<TenantId>,

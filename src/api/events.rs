@@ -75,7 +75,8 @@ impl Drop for Place {
 pub struct EventQuery {
     /// Begin after this revision; `Last-Event-ID` goes before it. Without either, what comes from now on.
     #[param(minimum = 0)]
-    after: Option<u32>,
+    #[serde(default, deserialize_with = "super::page::number")]
+    after: Option<i64>,
 }
 
 /// Follow what happens
@@ -96,7 +97,7 @@ pub(super) async fn follow(
     let after: i64 = match (last, query.after) {
         (Some(Some(last)), _) if last >= 0 => last,
         (Some(_), _) => return Err(Problem::field("Last-Event-ID", "invalid", "must be the id of an event")),
-        (None, Some(after)) => i64::from(after),
+        (None, Some(after)) => after,
         (None, None) => revisions::newest(&state.control).await?.0,
     };
     let place = state.streams.open(&caller)?;

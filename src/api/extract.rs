@@ -6,6 +6,7 @@
 use super::json;
 use super::kinds;
 use super::problem::Problem;
+use super::shaped::Shaped;
 use crate::control::FieldError;
 use crate::model::bounds;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request};
@@ -64,7 +65,7 @@ pub(super) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Shaped(value)).map_err(|error| {
         let pointer = pointer_of(error.path());
         let text = error.inner().to_string();
         Problem::invalid(vec![field_error(pointer, &text)])

@@ -20,7 +20,7 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// What you call it.
-    #[schema(example = "panel")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "panel")]
     name: String,
     /// The tenant it acts in, and below; your own when none is named.
     #[serde(default)]
@@ -33,12 +33,12 @@ pub struct CreateKey {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// What it may be used for: a resource or `*`, and `read` or `write`; everything when nothing is named.
-    #[schema(value_type = Option<Vec<String>>, example = json!(["mailboxes:write", "domains:read"]))]
+    #[schema(value_type = Option<Vec<super::texts::ScopeText>>, min_items = 1, max_items = 100, example = json!(["mailboxes:write", "domains:read"]))]
     scopes: Option<Vec<Scope>>,
     /// The domains it reaches, and nothing else; its whole tenant when none is named.
     domains: Option<Vec<DomainId>>,
     /// The networks it may be used from; everywhere when none is named.
-    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    #[schema(value_type = Option<Vec<super::texts::NetworkText>>, min_items = 1, max_items = 100, example = json!(["203.0.113.0/24"]))]
     allow_from: Option<Vec<Network>>,
 }
 
@@ -47,7 +47,7 @@ pub struct CreateKey {
 #[serde(deny_unknown_fields)]
 pub struct UpdateKey {
     /// Another name.
-    #[schema(example = "old panel")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "old panel")]
     name: Option<String>,
     /// Another end; `null` for none.
     #[serde(default, deserialize_with = "nullable")]

@@ -88,6 +88,10 @@ pub(super) async fn once(State(state): State<ApiState>, request: Request, next: 
     // A dry run does nothing that must not be done twice.
     let writes = dry_run::writes(request.method()) && !dry_run::wanted(&request);
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| value.to_str().unwrap_or_default().to_owned());
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
+        let detail = "must have 1 to 255 visible characters";
+        return Problem::field("Idempotency-Key", "invalid", detail).into_response();
+    }
     let caller = request.extensions().get::<Caller>().cloned();
     match (key, caller) {
         (Some(key), Some(caller)) if writes => match run_once(&state, &caller, &key, request, next).await {
@@ -105,9 +109,6 @@ async fn run_once(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if key.is_empty() || key.len() > 255 {
-        return Err(Problem::field("Idempotency-Key", "invalid", "must have 1 to 255 visible characters"));
-    }
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, bounds::HTTP_BODY_OCTETS).await.map_err(|_| too_large())?;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());

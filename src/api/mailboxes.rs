@@ -27,11 +27,11 @@ use axum::response::{IntoResponse, Response};
 pub struct QuotaBody {
     /// Octets.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 1073741824)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 1073741824)]
     pub(super) bytes: Option<Option<u64>>,
     /// Messages.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 100000)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 100000)]
     pub(super) messages: Option<Option<u64>>,
 }
 
@@ -40,17 +40,23 @@ pub struct QuotaBody {
 #[serde(deny_unknown_fields)]
 pub struct CreateMailbox {
     /// Its address, in a domain of yours.
-    #[schema(value_type = String, example = "alice@example.org")]
+    #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 320, example = "alice@example.org")]
     address: EmailAddress,
     /// The person's or purpose's name.
     #[serde(default)]
-    #[schema(example = "Alice")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Alice")]
     name: String,
     /// The password; without one nobody can sign in yet.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "correct horse battery staple"
+    )]
     password: Option<String>,
     /// Instead of a password: another system's hash, with its scheme ({ARGON2ID}, {BLF-CRYPT}, {SHA512-CRYPT}, {SHA256-CRYPT}).
-    #[schema(example = json!(null))]
+    #[schema(pattern = r"^\{[A-Za-z0-9-]+\}", example = json!(null))]
     password_hash: Option<String>,
     /// Its limits.
     #[serde(default)]
@@ -95,16 +101,22 @@ fn both() -> MailboxMode {
 #[serde(deny_unknown_fields)]
 pub struct UpdateMailbox {
     /// Another address, in a domain of the same tenant: the mail stays, sessions end.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = json!(null))]
     address: Option<EmailAddress>,
     /// The person's or purpose's name.
-    #[schema(example = "Alice B.")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Alice B.")]
     name: Option<String>,
     /// Another password: ends every session of the mailbox.
-    #[schema(example = "another horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "another horse battery staple"
+    )]
     password: Option<String>,
     /// Instead of a password: another system's hash.
-    #[schema(example = json!(null))]
+    #[schema(pattern = r"^\{[A-Za-z0-9-]+\}", example = json!(null))]
     password_hash: Option<String>,
     /// Its limits.
     #[serde(default)]
@@ -128,6 +140,7 @@ pub struct UpdateMailbox {
 #[into_params(parameter_in = Query)]
 pub struct DeleteQuery {
     /// Days for which it can be restored, at most 365; 0, or nothing, deletes it for good.
+    #[param(maximum = 365)]
     grace_days: Option<u16>,
 }
 
@@ -173,6 +186,7 @@ pub struct MailboxQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only mailboxes of this domain.
     domain: Option<DomainId>,

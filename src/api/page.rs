@@ -88,6 +88,15 @@ pub(super) fn place(cursor: Option<&str>) -> Result<Option<i64>, Problem> {
     cursor.map(|text| i64::from_str_radix(text, 16).map_err(|_| wrong())).transpose()
 }
 
+/// A number in a query that is not negative; what is none, or too large for a revision, is refused.
+pub(super) fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let number: Option<i64> = serde::Deserialize::deserialize(deserializer)?;
+    if number.is_some_and(i64::is_negative) {
+        return Err(serde::de::Error::custom("must not be negative"));
+    }
+    Ok(number)
+}
+
 /// How many items a page has.
 pub(super) fn limit(limit: Option<usize>) -> Result<usize, Problem> {
     match limit.unwrap_or(bounds::PAGE_ITEMS_DEFAULT) {

@@ -22,23 +22,23 @@ use axum::response::Response;
 pub struct LimitsBody {
     /// Domains.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 5)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 5)]
     domains: Option<Option<u64>>,
     /// Mailboxes.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 50)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 50)]
     mailboxes: Option<Option<u64>>,
     /// Aliases.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 100)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 100)]
     aliases: Option<Option<u64>>,
     /// Octets of all mailboxes, by their quotas.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 53687091200u64)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 53687091200u64)]
     bytes: Option<Option<u64>>,
     /// Recipients of what is sent in a day (UTC).
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<u64>, example = 5000)]
+    #[schema(value_type = Option<u64>, maximum = 1125899906842624u64, example = 5000)]
     sends_per_day: Option<Option<u64>>,
 }
 
@@ -47,7 +47,7 @@ pub struct LimitsBody {
 #[serde(deny_unknown_fields)]
 pub struct UpdatePlan {
     /// Its name.
-    #[schema(example = "Business 50")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Business 50")]
     name: Option<String>,
     /// How much its buyers may have.
     #[serde(default)]
@@ -72,7 +72,7 @@ pub struct UpdatePlan {
 #[serde(deny_unknown_fields)]
 pub struct CreatePlan {
     /// Its name, one of its own among the seller's plans.
-    #[schema(example = "Business 50")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Business 50")]
     name: String,
     /// Who sells it, an operator or reseller; your own tenant when none is named.
     #[serde(default)]

@@ -24,7 +24,7 @@ pub struct PatchProtocol {
     tls_only: Option<Option<bool>>,
     /// The networks a login may come from, at most 100; an empty list is everywhere, `null` takes what the level above says.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    #[schema(value_type = Option<Vec<super::texts::NetworkText>>, max_items = 100, example = json!(["203.0.113.0/24"]))]
     allow_from: Option<Option<Vec<Network>>>,
 }
 
@@ -44,7 +44,7 @@ pub struct PatchPolicy {
     on_delete: Option<Option<OnDelete>>,
     /// Days after retrieval until a message is removed; 0 never.
     #[serde(default, deserialize_with = "days")]
-    #[schema(value_type = Option<u16>, example = 30)]
+    #[schema(value_type = Option<u16>, maximum = 3650, example = 30)]
     expire_days: Option<Option<u16>>,
 }
 
@@ -70,7 +70,7 @@ pub struct PatchPop3 {
     tls_only: Option<Option<bool>>,
     /// The networks a login may come from, at most 100; an empty list is everywhere, `null` takes what the level above says.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    #[schema(value_type = Option<Vec<super::texts::NetworkText>>, max_items = 100, example = json!(["203.0.113.0/24"]))]
     allow_from: Option<Option<Vec<Network>>>,
     /// What the server does with what POP3 deletes and retrieves.
     #[serde(default)]

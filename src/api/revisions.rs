@@ -20,12 +20,14 @@ pub struct RevisionQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only revisions of the object with this id.
     object: Option<String>,
     /// Oldest first instead, after this number: the log as a feed. Goes with `limit` and `wait` alone.
     #[param(minimum = 0)]
-    after: Option<u32>,
+    #[serde(default, deserialize_with = "super::page::number")]
+    after: Option<i64>,
     /// With `after`: when there is nothing new, wait at most so many seconds (30) for it.
     #[param(minimum = 0)]
     wait: Option<u32>,
@@ -56,7 +58,7 @@ pub(super) async fn list(
     Params(query): Params<RevisionQuery>,
 ) -> Result<Json<RevisionPage>, Problem> {
     if let Some(after) = query.after {
-        return feed(&state, &caller, i64::from(after), query).await;
+        return feed(&state, &caller, after, query).await;
     }
     if query.wait.is_some() {
         return Err(Problem::field("wait", "conflict", "goes with after"));

@@ -21,10 +21,14 @@ use std::net::{IpAddr, Ipv4Addr};
 #[serde(deny_unknown_fields)]
 pub struct SignInRequest {
     /// A user's name, or a mailbox's address.
-    #[schema(example = "operator")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "operator")]
     name: String,
     /// The password.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(
+        format = "password",
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "correct horse battery staple"
+    )]
     password: String,
 }
 

@@ -21,7 +21,7 @@ pub struct CreateSuspension {
     #[schema(example = "login")]
     scope: SuspensionScope,
     /// Why, for people.
-    #[schema(example = "unpaid invoice 1042")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "unpaid invoice 1042")]
     reason: String,
     /// When it ends by itself; without it, when it is lifted.
     #[serde(default)]

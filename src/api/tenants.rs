@@ -21,7 +21,7 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct CreateTenant {
     /// Its name.
-    #[schema(example = "Example Hosting")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Example Hosting")]
     name: String,
     /// `reseller` or `customer`.
     #[schema(example = "customer")]
@@ -43,7 +43,7 @@ pub struct CreateTenant {
 #[serde(deny_unknown_fields)]
 pub struct UpdateTenant {
     /// Another name.
-    #[schema(example = "Example Hosting Ltd")]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Example Hosting Ltd")]
     name: Option<String>,
     /// Another plan, chosen above the tenant; `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
@@ -63,6 +63,7 @@ pub struct ListQuery {
     /// `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     pub(super) limit: Option<usize>,
 }
 

@@ -20,10 +20,16 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// The name to sign in with: letters, digits, dots, hyphens, underscores.
-    #[schema(example = "alice")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", example = "alice")]
     name: String,
     /// The password.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "correct horse battery staple"
+    )]
     password: String,
     /// The tenant; your own when none is named. The user's role is the tenant's kind.
     #[serde(default)]
@@ -38,10 +44,16 @@ pub struct CreateUser {
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
     /// Another name.
-    #[schema(example = "alice.b")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", example = "alice.b")]
     name: Option<String>,
     /// Another password: signs the user out everywhere.
-    #[schema(example = "another horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "another horse battery staple"
+    )]
     password: Option<String>,
     /// What it is there for; another user chooses it.
     #[schema(example = "read_only")]

@@ -20,14 +20,15 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
     /// Where it is sent; https, and no private address.
-    #[schema(example = "https://panel.example.org/facteur")]
+    #[schema(format = "uri", min_length = 1, max_length = 2000, example = "https://panel.example.org/facteur")]
     url: String,
     /// What it is for, for people.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     description: Option<String>,
     /// Which actions it gets; all when none is named. `*` stands for any letters.
     #[serde(default)]
-    #[schema(example = json!(["*_mailbox", "update_domain"]))]
+    #[schema(value_type = Option<Vec<super::texts::EventPattern>>, min_items = 1, max_items = 50, example = json!(["*_mailbox", "update_domain"]))]
     events: Option<Vec<String>>,
     /// Whether it is sent at all; yes when nothing is said.
     #[serde(default)]
@@ -42,12 +43,13 @@ pub struct CreateWebhook {
 #[serde(deny_unknown_fields)]
 pub struct UpdateWebhook {
     /// Where it is sent.
-    #[schema(example = "https://panel.example.org/facteur")]
+    #[schema(format = "uri", min_length = 1, max_length = 2000, example = "https://panel.example.org/facteur")]
     url: Option<String>,
     /// What it is for, for people.
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     description: Option<String>,
     /// Which actions it gets: replaces the whole list.
-    #[schema(example = json!(["*"]))]
+    #[schema(value_type = Option<Vec<super::texts::EventPattern>>, min_items = 1, max_items = 50, example = json!(["*"]))]
     events: Option<Vec<String>>,
     /// Whether it is sent at all. Enabled anew, it goes on where it stopped.
     enabled: Option<bool>,
@@ -58,7 +60,7 @@ pub struct UpdateWebhook {
 #[serde(deny_unknown_fields)]
 pub struct ReplayWebhook {
     /// All revisions after this one are sent, again if they were.
-    #[schema(example = 0)]
+    #[schema(minimum = 0, example = 0)]
     after: i64,
 }
 

@@ -12,10 +12,10 @@ pub struct FieldChange {
     #[schema(example = "/pop3/state")]
     pub pointer: String,
     /// Its value before; `null` also when it was not there.
-    #[schema(value_type = Object, nullable)]
+    #[schema(value_type = serde_json::Value)]
     pub before: Value,
     /// Its value after; `null` also when it is gone.
-    #[schema(value_type = Object, nullable)]
+    #[schema(value_type = serde_json::Value)]
     pub after: Value,
 }
 

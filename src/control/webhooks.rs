@@ -154,7 +154,10 @@ pub struct WebhookPatch {
 impl WebhookPatch {
     fn check(&self, outbound: &Outbound) -> Result<()> {
         let mut errors = Vec::new();
-        if let Some(Err(error)) = self.url.as_deref().map(|url| outbound.check(url)) {
+        if self.url.as_ref().is_some_and(|url| url.len() > bounds::URL_OCTETS) {
+            let detail = format!("must have at most {} octets", bounds::URL_OCTETS);
+            errors.push(FieldError::new("/url", "too_long", detail));
+        } else if let Some(Err(error)) = self.url.as_deref().map(|url| outbound.check(url)) {
             errors.push(FieldError::new("/url", "invalid_url", error.to_string()));
         }
         errors.extend(self.description.as_deref().and_then(|text| check_name("/description", text)));

@@ -276,6 +276,8 @@ pub const EVENT_HEARTBEAT_TIME: Duration = Duration::from_secs(15);
 pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(3600);
 /// Webhooks of a tenant.
 pub const WEBHOOKS_PER_TENANT: i64 = 50;
+/// Octets of a webhook's address.
+pub const URL_OCTETS: usize = 2000;
 /// Patterns of a webhook's events.
 pub const WEBHOOK_PATTERNS: usize = 50;
 /// Webhooks that are sent to at once.

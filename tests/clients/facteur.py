@@ -43,6 +43,8 @@ class Server:
             FACTEUR_HOST="mail.facteur.example",
             FACTEUR_LOGIN_WITHOUT_TLS="loopback",
             FACTEUR_OPERATOR_PASSWORD=OPERATOR_PASSWORD,
+            FACTEUR_RATE_CALLER="0",  # tests ask as fast as they can
+            FACTEUR_RATE_NETWORK="0",
         )
         if DATABASE == "postgres":
             env["FACTEUR_DATABASE"] = self._own_database()

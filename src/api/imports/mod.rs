@@ -169,7 +169,7 @@ async fn receive(state: &ApiState, job: &Job, mut rows: Rows, request: Request) 
     rows.finish(&mut pending)?;
     next = keep(state, job, next, &mut pending).await?;
     if next == 1 {
-        return Err(Problem::new(&kinds::MALFORMED, "the document has no rows"));
+        return Err(Problem::field("", "required", "the document has no rows"));
     }
     Ok(next - 1)
 }

@@ -183,7 +183,7 @@ fn a_document_that_cannot_be_read_is_refused(backend: Backend) {
     let sent = |media: &str, text: &str| operator.send("/v1/mailboxes:import", media, text);
     for (media, text, status, code) in [
         ("text/csv", "address,shoe_size\na@x.example,44\n", 422, "invalid"),
-        ("text/csv", "address\n", 400, "malformed"),
+        ("text/csv", "address\n", 422, "invalid"),
         ("application/json", "{\"address\": \"a@x.example\"}", 400, "malformed"),
         ("application/json", "[{\"address\": \"a@x.example\"}", 400, "malformed"),
         ("application/xml", "<x/>", 415, "media_type"),

@@ -46,6 +46,8 @@ impl Server {
     pub fn start(backend: Backend) -> Self {
         let folder = tempfile::Builder::new().prefix("facteur-test").tempdir().expect("a temporary folder");
         let database = (backend == Backend::Postgres).then(Database::create);
+        // Tests ask as fast as they can; how often one may ask is a test of its own.
+        std::fs::write(folder.path().join("facteur.toml"), "[rate]\ncaller = 0\nnetwork = 0\n").expect("settings");
         let (child, output) = spawn(folder.path(), database.as_ref(), &[]);
         let (addresses, variables) = (serde_json::Value::Null, Vec::new());
         let mut server = Self { child, addresses, output, folder, database, variables };
@@ -60,7 +62,7 @@ impl Server {
         self.await_ready();
     }
 
-    /// Writes the settings file that the next start reads.
+    /// Writes the settings file that the next start reads, in place of one that sets the API's rates free.
     pub fn settings(&self, text: &str) {
         std::fs::write(self.folder.path().join("facteur.toml"), text).expect("a settings file");
     }
