@@ -101,6 +101,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("suspensions"), _) => id("sus"),
         (Some("app-passwords"), _) => id("apw"),
         (Some("sessions"), _) => id("ses"),
+        (Some("sign-ins"), _) => id("sgn"),
         (Some("webhooks"), _) => id("whk"),
         (Some("jobs"), _) => id("job"),
         (Some("scheduled-changes"), _) => id("sch"),

@@ -47,6 +47,15 @@ impl Gated {
 
     /// About a resource: who may read it or write it passes.
     pub fn of(self, resource: Resource, routes: UtoipaMethodRouter<ApiState>) -> Self {
+        self.gated(resource, false, routes)
+    }
+
+    /// About a resource, or about who calls: whoever the path names passes as well, however narrow its rights.
+    pub fn of_or_own(self, resource: Resource, routes: UtoipaMethodRouter<ApiState>) -> Self {
+        self.gated(resource, true, routes)
+    }
+
+    fn gated(self, resource: Resource, own: bool, routes: UtoipaMethodRouter<ApiState>) -> Self {
         let (schemas, mut paths, methods) = knowing(routes);
         for item in paths.paths.values_mut() {
             for (method, operation) in operations_of(item) {
@@ -54,7 +63,7 @@ impl Gated {
                 operation.extensions.get_or_insert_default().insert("x-scope".to_owned(), scope.into());
             }
         }
-        let gate = move |request: Request, next: Next| pass(resource, request, next);
+        let gate = move |request: Request, next: Next| pass(resource, own, request, next);
         Self(self.0.routes((schemas, paths, methods.route_layer(from_fn(gate)))))
     }
 
@@ -105,8 +114,16 @@ fn caller(request: &Request) -> Result<&Caller, Problem> {
     request.extensions().get::<Caller>().ok_or_else(Problem::unauthenticated)
 }
 
-async fn pass(resource: Resource, request: Request, next: Next) -> Response {
-    let may = |caller: &Caller| caller.may_use(resource, writes(request.method())).map_err(Problem::from);
+/// Whether a path is about who calls: `/v1/users/{id}/…`.
+fn names(path: &str, caller: &Caller) -> bool {
+    path.split('/').nth(3) == Some(caller.id.to_string().as_str())
+}
+
+async fn pass(resource: Resource, own: bool, request: Request, next: Next) -> Response {
+    let may = |caller: &Caller| match own && names(request.uri().path(), caller) {
+        true => Ok(()),
+        false => caller.may_use(resource, writes(request.method())).map_err(Problem::from),
+    };
     match caller(&request).and_then(may) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

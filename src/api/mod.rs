@@ -44,6 +44,7 @@ mod server;
 mod sessions;
 mod shaped;
 mod sign_in;
+mod sign_ins;
 mod suspensions;
 mod tenants;
 mod texts;
@@ -120,6 +121,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Protocols, routes!(protocols::of_plan, protocols::patch_plan))
         .of(R::Users, routes!(users::create, users::list))
         .of(R::Users, routes!(users::get, users::update, users::delete))
+        .of_or_own(R::Users, routes!(sign_ins::of_user))
+        .of_or_own(R::Users, routes!(sign_ins::revoke_of_user))
         .of(R::Keys, routes!(keys::create, keys::list))
         .of(R::Keys, routes!(keys::get, keys::update, keys::delete))
         .of(R::Domains, routes!(domains::create, domains::list))
@@ -144,6 +147,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Suspensions, routes!(containment::contain, containment::release))
         .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
         .of(R::Mailboxes, routes!(app_passwords::delete))
+        .of_or_own(R::Mailboxes, routes!(sign_ins::of_mailbox))
+        .of_or_own(R::Mailboxes, routes!(sign_ins::revoke_of_mailbox))
         .of(R::Mailboxes, routes!(batch::mailboxes))
         .of(R::Aliases, routes!(batch::aliases))
         .of(R::Domains, routes!(batch::domains))

@@ -6,13 +6,13 @@ use super::extract::Strict;
 use super::problem::Problem;
 use super::server::Peer;
 use super::written::{Effect, deleted};
-use crate::control::sign_in::{self, SignedIn};
+use crate::control::sign_in::{self, Origin, SignedIn};
 use crate::control::users;
 use crate::model::ids::TenantId;
 use crate::model::{Duty, Role, Scope};
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -100,6 +100,14 @@ pub struct Me {
     read_only: bool,
 }
 
+/// Where a request comes from.
+fn origin(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Origin {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
+    let user_agent =
+        headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Origin { address, user_agent: user_agent.unwrap_or_default() }
+}
+
 /// Sign in
 ///
 /// Failed attempts are counted with those of the mail protocols; too many from one network are answered with 429.
@@ -108,10 +116,10 @@ pub struct Me {
 pub(super) async fn sign_in(
     State(state): State<ApiState>,
     peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     Strict(body): Strict<SignInRequest>,
 ) -> Result<Json<TokensView>, Problem> {
-    let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
-    let signed_in = state.sign_in.password(&body.name, &body.password, from).await?;
+    let signed_in = state.sign_in.password(&body.name, &body.password, origin(peer, &headers)).await?;
     Ok(Json(signed_in.into()))
 }
 

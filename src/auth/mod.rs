@@ -6,6 +6,7 @@ mod memory;
 pub mod passwords;
 pub mod scram;
 pub mod seal;
+pub mod strength;
 pub mod throttle;
 pub mod tokens;
 

@@ -4,7 +4,7 @@ use super::dry_run::DryRun;
 use super::together::Together;
 use super::{Error, Result};
 use crate::db::keys::Grants;
-use crate::model::ids::{DomainId, KeyId, MailboxId, TenantId, UserId};
+use crate::model::ids::{DomainId, KeyId, MailboxId, SignInId, TenantId, UserId};
 use crate::model::{Duty, Resource, Role, Scope};
 use std::sync::Arc;
 
@@ -68,6 +68,8 @@ pub struct Caller {
     pub duty: Option<Duty>,
     /// What narrows the key that calls, or the user by its duty.
     pub grants: Arc<Grants>,
+    /// The sign-in that its token is of.
+    pub sign_in: Option<SignInId>,
 }
 
 impl Caller {
@@ -83,6 +85,7 @@ impl Caller {
             until: None,
             duty: None,
             grants: Arc::default(),
+            sign_in: None,
         }
     }
 

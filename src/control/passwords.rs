@@ -2,6 +2,7 @@
 
 use super::{Caller, Control, Error, FieldError, Result};
 use crate::auth::passwords::import;
+use crate::auth::strength;
 use crate::model::bounds;
 
 /// A password as it comes in.
@@ -34,6 +35,15 @@ impl NewPassword {
         errors
     }
 
+    /// Refuses one in clear that is made of these words: its owner's address, name and the like.
+    pub(super) fn refuse_words(&self, words: &[&str]) -> Result<()> {
+        let weak = |password: &String| strength::judge(password, words);
+        match self.password.as_ref().and_then(weak) {
+            Some(weakness) => Err(Error::field("/password", weakness.code(), weakness.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// The hash to store.
     pub(super) async fn hash(&self, control: &Control, caller: &Caller) -> Result<Option<String>> {
         if let Some(password) = &self.password {
@@ -58,16 +68,16 @@ pub async fn hash_early(control: &Control, password: &str) -> Result<Option<Stri
 
 /// What is wrong with a password in clear.
 pub(super) fn check_clear(pointer: &str, password: &str) -> Option<FieldError> {
-    if password.chars().count() < 8 {
-        return Some(FieldError::new(pointer, "too_short", "must have at least 8 characters"));
-    }
     if password.len() > bounds::PASSWORD_OCTETS {
         let detail = format!("must have at most {} octets", bounds::PASSWORD_OCTETS);
         return Some(FieldError::new(pointer, "too_long", detail));
     }
     // No client can send these over every protocol.
     let control = password.chars().any(char::is_control);
-    control.then(|| FieldError::new(pointer, "control_character", "must not contain control characters"))
+    if control {
+        return Some(FieldError::new(pointer, "control_character", "must not contain control characters"));
+    }
+    strength::judge(password, &[]).map(|weak| FieldError::new(pointer, weak.code(), weak.to_string()))
 }
 
 /// What is wrong with a name for people.

@@ -10,10 +10,28 @@ use crate::auth::tokens::{self, Claims, Tokens};
 use crate::auth::{Memory, Throttle, seal::Seal};
 use crate::db::api_sessions::{self, ApiSessionRow};
 use crate::db::{Tx, keys, mailboxes, secrets, tenants, users};
-use crate::model::ids::{KeyId, MailboxId, UserId};
+use crate::model::ids::{KeyId, MailboxId, SignInId, UserId};
 use crate::model::{Duty, EmailAddress, Role, SuspensionScope, bounds};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Where a sign-in comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The address.
+    pub address: IpAddr,
+    /// What the program calls itself.
+    pub user_agent: String,
+}
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        Self { address, user_agent: String::new() }
+    }
+}
+
+/// How exactly the last use of a key or sign-in is noted, so that a busy one does not write at every request.
+const USE_NOTED_MS: i64 = 60_000;
 
 /// What a sign-in or a refresh answers.
 pub struct SignedIn {
@@ -74,13 +92,13 @@ impl SignIn {
     }
 
     /// Signs in by a user's name or a mailbox's address and the password.
-    pub async fn password(&self, name: &str, password: &str, peer: IpAddr) -> Result<SignedIn> {
-        let began = tokio::time::Instant::now();
-        let outcome = self.judge(name, password, peer).await;
+    pub async fn password(&self, name: &str, password: &str, from: impl Into<Origin>) -> Result<SignedIn> {
+        let (began, from) = (tokio::time::Instant::now(), from.into());
+        let outcome = self.judge(name, password, from.address).await;
         if matches!(outcome, Err(Error::SignInRefused)) {
             tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
         }
-        self.begin(outcome?).await
+        self.begin(outcome?, &from).await
     }
 
     /// Whether a password is that of the user or mailbox which calls: a token alone must not be enough to put another in
@@ -159,19 +177,27 @@ impl SignIn {
         Ok(users::find_by_name(&mut tx, &name).await?.as_ref().map(Subject::user))
     }
 
-    async fn begin(&self, Subject { caller, password_epoch, .. }: Subject) -> Result<SignedIn> {
+    async fn begin(&self, Subject { caller, password_epoch, .. }: Subject, from: &Origin) -> Result<SignedIn> {
         let now = self.control.now_ms();
+        let peer = from.address.to_canonical().to_string();
+        let agent = from.user_agent.chars().filter(|c| !c.is_control()).take(bounds::USER_AGENT_CHARACTERS);
         let session = tokens::random_text();
         let refresh = format!("{session}.{}", tokens::random_text());
         let row = ApiSessionRow {
             id: session.clone(),
+            number: SignInId(self.control.ids.next(now)),
             caller: caller.id.to_string(),
             password_epoch,
             token_hash: tokens::token_hash(&refresh),
             created_at: now,
             expires_at: now + tokens::REFRESH_SECONDS * 1000,
             revoked: false,
+            last_used_at: now,
+            last_used_from: peer.clone(),
+            peer,
+            user_agent: agent.collect(),
         };
+        let caller = Caller { sign_in: Some(row.number), ..caller };
         let mut tx = self.control.db.write().await?;
         api_sessions::insert(&mut tx, &row).await?;
         tx.commit().await?;
@@ -231,17 +257,38 @@ impl SignIn {
             return self.by_key(token, from.map(|address| address.to_canonical())).await;
         }
         match self.tokens.check(token, self.control.clock.now()) {
-            Some(claims) => self.by_claims(&claims).await,
+            Some(claims) => self.by_claims(&claims, from).await,
             None => Ok(None),
         }
     }
 
-    async fn by_claims(&self, claims: &Claims) -> Result<Option<Caller>> {
+    async fn by_claims(&self, claims: &Claims, from: Option<IpAddr>) -> Result<Option<Caller>> {
         let mut tx = self.control.db.read().await?;
         let Some(session) = api_sessions::find(&mut tx, &claims.sid).await? else { return Ok(None) };
         let now = self.control.now_ms();
         let stands = !session.revoked && session.caller == claims.sub && session.expires_at > now;
-        if stands { find_caller(&mut tx, &session, now).await } else { Ok(None) }
+        let caller = if stands { find_caller(&mut tx, &session, now).await? } else { None };
+        drop(tx);
+        if let (Some(_), Some(from)) = (&caller, from) {
+            self.note_sign_in(&session, now, from).await;
+        }
+        Ok(caller)
+    }
+
+    /// To the minute, or when the address changes; like a key's, it must not keep anybody from reading.
+    async fn note_sign_in(&self, session: &ApiSessionRow, now: i64, from: IpAddr) {
+        let from = from.to_canonical().to_string();
+        if now - session.last_used_at <= USE_NOTED_MS && from == session.last_used_from {
+            return;
+        }
+        let noted = async {
+            let mut tx = self.control.db.write_lightly().await?;
+            api_sessions::used(&mut tx, &session.id, now, &from).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "a sign-in's last use is not noted");
+        }
     }
 
     async fn note_use(&self, key: KeyId, now: i64, from: &str) -> Result<()> {
@@ -263,7 +310,7 @@ impl SignIn {
         }
         let from = from.map(|from| from.to_string()).unwrap_or_default();
         // To the minute, so that a busy key does not write at every request.
-        if row.last_used_at.is_none_or(|at| now - at > 60_000) {
+        if row.last_used_at.is_none_or(|at| now - at > USE_NOTED_MS) {
             // A full disk must not keep a key from reading.
             if let Err(error) = self.note_use(row.id, now, &from).await {
                 tracing::warn!(%error, "a key's last use is not noted");
@@ -300,7 +347,8 @@ async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<O
         None
     };
     let stands = |subject: &Subject| subject.password_epoch == session.password_epoch && !subject.suspended;
-    Ok(subject.filter(stands).map(|subject| subject.caller))
+    let caller = subject.filter(stands).map(|subject| subject.caller);
+    Ok(caller.map(|caller| Caller { sign_in: Some(session.number), ..caller }))
 }
 
 /// A user or key by its id, as it is now, for what it asked for earlier; `None` when it is gone.

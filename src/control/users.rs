@@ -102,7 +102,7 @@ pub(super) fn parse_name(name: &str) -> std::result::Result<String, FieldError> 
     Ok(name.to_ascii_lowercase())
 }
 
-async fn reach(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<UserRow> {
+pub(super) async fn reach(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<UserRow> {
     let row = rows::find(tx, id).await?.ok_or(Error::NotFound)?;
     caller.reach(&row.path)?;
     Ok(row)
@@ -127,6 +127,7 @@ pub async fn create(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
+    password.refuse_words(&[&name])?;
     let hash = password.hash(control, caller).await?.unwrap_or_default();
     let mut change = control.begin(caller, "create_user").await?;
     let tenant = tenants::reach(change.tx(), caller, tenant.unwrap_or(caller.tenant)).await?;
@@ -220,6 +221,7 @@ pub async fn update(
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
     after.duty = patch.duty.unwrap_or(after.duty);
+    patch.password.refuse_words(&[&after.name])?;
     after.revision = change.revision();
     if let Some(hash) = hash {
         after.password_hash = hash;

@@ -191,6 +191,8 @@ pub const POP3_ERRORS: usize = 20;
 
 // --- Login ---------------------------------------------------------------------------
 
+/// Characters of a password at least (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_CHARACTERS: usize = 8;
 /// Octets of a password: bounds the work of hashing.
 pub const PASSWORD_OCTETS: usize = 256;
 /// Failed logins a minute from one network, over all protocols and the API.
@@ -247,6 +249,10 @@ pub const HTTP_HEADER_OCTETS: usize = 64 * 1024;
 pub const HTTP_BODY_OCTETS: usize = 1024 * 1024;
 /// Open HTTP connections.
 pub const HTTP_CONNECTIONS: usize = 2000;
+/// Sign-ins of one caller that stand at once; a further one ends the oldest.
+pub const SIGN_INS: i64 = 1000;
+/// Characters of a User-Agent that a sign-in keeps.
+pub const USER_AGENT_CHARACTERS: usize = 200;
 /// Networks of one `allow_from`: each login looks at all of them.
 pub const NETWORKS: usize = 100;
 /// Scopes, and domains, of one key: each request looks at all of them.

@@ -109,6 +109,8 @@ id!(/// A suspension of a mailbox or a domain.
     SuspensionId, "sus");
 id!(/// A password of one program, for a mailbox.
     AppPasswordId, "apw");
+id!(/// A sign-in to the API.
+    SignInId, "sgn");
 id!(/// A live mail session on one node.
     SessionId, "ses");
 id!(/// A process that serves this configuration.

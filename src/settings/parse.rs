@@ -2,6 +2,8 @@
 
 use super::keys::KEYS;
 use super::{Database, Listen, Listeners, Mistake, Secret, Settings};
+use crate::auth::strength;
+use crate::control::bootstrap::FIRST_OPERATOR;
 use crate::delivery::quota_warning::Language;
 use crate::model::{DomainName, bounds};
 use crate::net::TlsIdentity;
@@ -268,6 +270,9 @@ impl Reader {
         if text.len() < 12 || text.len() > bounds::PASSWORD_OCTETS {
             let place = self.place("operator_password");
             self.mistake(place, "must have 12 to 256 octets");
+        } else if let Some(weakness) = strength::judge(&text, &[FIRST_OPERATOR]) {
+            let place = self.place("operator_password");
+            self.mistake(place, weakness.to_string());
         }
         Some(Secret(text))
     }

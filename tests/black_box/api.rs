@@ -17,6 +17,7 @@ mod rates;
 mod resources;
 mod revisions;
 mod scheduled;
+mod sign_ins;
 mod transport;
 mod webhooks;
 mod writes;

@@ -21,6 +21,7 @@ mod quota_warnings;
 mod scopes;
 mod sends;
 mod sessions;
+mod sign_ins;
 mod signing_in;
 mod start;
 mod tree;
@@ -174,6 +175,11 @@ on_both! {
         no_session_slips_through_a_change
         a_change_touches_only_its_mailbox
         a_domains_sessions_are_those_that_are_left
+    }
+    sign_ins {
+        a_sign_in_is_shown_and_ended_alone
+        sign_ins_are_shown_to_their_owner_and_above
+        passwords_that_are_tried_first_are_not_taken
     }
     signing_in {
         names_of_users_are_given_once

@@ -62,7 +62,7 @@ pub async fn wrong_and_unknown_are_the_same(bed: Bed) {
 }
 
 pub async fn guesses_are_throttled(bed: Bed) {
-    let elsewhere = [198, 51, 100, 1].into();
+    let elsewhere: std::net::IpAddr = [198, 51, 100, 1].into();
     let guess = async |number: u32| bed.sign_in.password("operator", &format!("guess {number}"), elsewhere).await.err();
     for refused in join_all((0..bounds::FAILED_LOGINS_PER_MINUTE).map(guess)).await {
         assert!(matches!(refused, Some(Error::SignInRefused)), "{refused:?}");

@@ -285,6 +285,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
+    new.password.refuse_words(&words_of(&new.address, &new.name))?;
     let mut protocols = ProtocolSettings::default();
     new.protocols.apply("/protocols", &mut protocols)?;
     let password_hash = new.password.hash(control, caller).await?;
@@ -324,6 +325,12 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         touches: vec![Touch::Mailbox(row.id)],
     };
     Ok((mailbox, change.commit(record).await?))
+}
+
+/// What no password of a mailbox is to be made of.
+pub(super) fn words_of<'a>(address: &'a EmailAddress, name: &'a str) -> Vec<&'a str> {
+    let (local, domain) = address.key().rsplit_once('@').unwrap_or_default();
+    [address.key(), local, domain, name].into_iter().chain(name.split_whitespace()).collect()
 }
 
 async fn take_address(tx: &mut Tx, address: &EmailAddress, id: MailboxId) -> Result<()> {
@@ -459,6 +466,9 @@ pub async fn update(
     check_unchanged(expected, before.revision)?;
     check_there(&before)?;
     check(caller, &before, &patch)?;
+    let (address, name) = (patch.address.as_ref(), patch.name.as_ref());
+    let words = words_of(address.unwrap_or(&before.address), name.unwrap_or(&before.name));
+    patch.password.refuse_words(&words)?;
     let mut after = before.clone();
     after.revision = change.revision();
     let mut touches = vec![Touch::Mailbox(id)];

@@ -87,6 +87,10 @@ impl Objects {
         let session = id(&operator.sessions(&mailbox)[0]);
         // Of the tenant itself: a job belongs to whom it was given by.
         let owner = server.anonymous().sign_in("victim", "victim-of-the-test-1");
+        server.anonymous().sign_in("ada@victim.example", PASSWORD);
+        let sign_in = |path: String| id(&operator.get(&path).json()["items"][0]);
+        let of_user = sign_in(format!("/v1/users/{user}/sign-ins"));
+        let of_owner = sign_in(format!("/v1/mailboxes/{}/sign-ins", mailbox.id));
         let rows = json!([{"address": "import@victim.example"}]);
         let job = id(&owner.post("/v1/mailboxes:import?dry_run=true", &rows).json());
         let revision = operator.get("/v1/revisions").json()["items"][0]["number"].to_string();
@@ -94,6 +98,8 @@ impl Objects {
             ids: vec![
                 ("/v1/tenants/{", tenant.to_owned()),
                 ("/v1/plans/{", plan),
+                ("/v1/users/{}/sign-ins/{", of_user),
+                ("/v1/mailboxes/{}/sign-ins/{", of_owner),
                 ("/v1/users/{", user),
                 ("/v1/keys/{", key),
                 ("/v1/domains/by-name/{", "victim.example".to_owned()),
