@@ -7,6 +7,7 @@
 use super::ApiState;
 use super::contract::operations_of;
 use super::dry_run::writes;
+use super::kinds;
 use super::problem::Problem;
 use crate::control::Caller;
 use crate::model::{Resource, Scope};
@@ -33,6 +34,16 @@ impl Gated {
     /// Open to everybody: nobody has signed in yet, or nobody need to.
     pub fn open(self, routes: UtoipaMethodRouter<ApiState>) -> Self {
         Self(self.0.routes(knowing(routes)))
+    }
+
+    /// What every known caller may ask of itself, also before it has changed a password that must be changed.
+    pub fn first(self, routes: UtoipaMethodRouter<ApiState>) -> Self {
+        let (schemas, paths, methods) = knowing(routes);
+        let gate = async |request: Request, next: Next| match known(&request) {
+            Ok(_) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
+        Self(self.0.routes((schemas, paths, methods.route_layer(from_fn(gate)))))
     }
 
     /// What every known caller may ask of itself.
@@ -110,8 +121,18 @@ fn unknown_parameter(known: &HashMap<Method, HashSet<String>>, request: &Request
     Some(Problem::field(&unknown, "unknown_parameter", "there is no such query parameter here"))
 }
 
-fn caller(request: &Request) -> Result<&Caller, Problem> {
+fn known(request: &Request) -> Result<&Caller, Problem> {
     request.extensions().get::<Caller>().ok_or_else(Problem::unauthenticated)
+}
+
+/// A known caller that may go on.
+fn caller(request: &Request) -> Result<&Caller, Problem> {
+    let caller = known(request)?;
+    if caller.must_change_password {
+        let detail = "change the password first: POST /v1/me/password with current_password and password";
+        return Err(Problem::new(&kinds::PASSWORD_CHANGE_REQUIRED, detail));
+    }
+    Ok(caller)
 }
 
 /// Whether a path is about who calls: `/v1/users/{id}/…`.

@@ -31,6 +31,7 @@ kinds! {
     UNAUTHENTICATED = "unauthenticated", 401, "Not signed in", "There is no access token or API key, or it is unknown, expired, revoked or deleted. Sign in, refresh, or use another key.";
     SIGN_IN_REFUSED = "sign_in_refused", 401, "Sign-in refused", "The name or the password is wrong, or the refresh token is no longer good. Which of them is not told.";
     NOT_ALLOWED = "not_allowed", 403, "Not allowed", "The caller may see the object but not do this to it: its role does not allow it, the key may only read, or a level above decides.";
+    PASSWORD_CHANGE_REQUIRED = "password_change_required", 403, "The password must be changed first", "Whoever calls must change the password before anything else: POST /v1/me/password with the old and the new one. Signing out is possible, too.";
     TLS_REQUIRED = "tls_required", 403, "TLS is required", "The request came without TLS from another machine. Use https:// on the same port.";
     NOT_FOUND = "not_found", 404, "Not found", "There is no such object or path, or it belongs to a tenant that the caller does not reach: the two cannot be told apart.";
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed", "The path exists, with other methods.";

@@ -71,6 +71,9 @@ pub struct CreateMailbox {
     /// True when mail protocols take app passwords alone, and the mailbox's own password opens the API.
     #[serde(default)]
     app_passwords_only: bool,
+    /// True when the owner must change the password here before anything else.
+    #[serde(default)]
+    must_change_password: bool,
     /// When it ends: from then on nobody signs in and no mail is taken.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -82,7 +85,11 @@ impl From<CreateMailbox> for NewMailbox {
         Self {
             address: body.address,
             name: body.name,
-            password: NewPassword { password: body.password, password_hash: body.password_hash },
+            password: NewPassword {
+                password: body.password,
+                password_hash: body.password_hash,
+                must_change: Some(body.must_change_password),
+            },
             quota: Quota { bytes: body.quota.bytes.flatten(), messages: body.quota.messages.flatten() },
             protocols: body.protocols.into(),
             mode: body.mode,
@@ -128,6 +135,8 @@ pub struct UpdateMailbox {
     mode: Option<MailboxMode>,
     /// True when mail protocols take app passwords alone: sessions by the mailbox's own password end.
     app_passwords_only: Option<bool>,
+    /// True when the owner must change the password here before anything else.
+    must_change_password: Option<bool>,
     /// When it ends; `null` never.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -404,7 +413,11 @@ pub(super) async fn update(
     let patch = MailboxPatch {
         address: body.address,
         name: body.name,
-        password: NewPassword { password: body.password, password_hash: body.password_hash },
+        password: NewPassword {
+            password: body.password,
+            password_hash: body.password_hash,
+            must_change: body.must_change_password,
+        },
         quota_bytes: body.quota.bytes,
         quota_messages: body.quota.messages,
         leave_alias: body.leave_alias,

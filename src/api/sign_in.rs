@@ -5,15 +5,15 @@ use super::caller::{Bearer, Permit};
 use super::extract::Strict;
 use super::problem::Problem;
 use super::server::Peer;
-use super::written::{Effect, deleted};
+use super::written::{Effect, effect};
+use crate::control::own_password;
 use crate::control::sign_in::{self, Origin, SignedIn};
-use crate::control::users;
 use crate::model::ids::TenantId;
 use crate::model::{Duty, Role, Scope};
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A name and password.
@@ -65,6 +65,8 @@ pub struct TokensView {
     expires_in: i64,
     /// Exchange it at `/v1/sign-in/refresh`; kept secret, used once.
     refresh_token: String,
+    /// True when the password must be changed (`POST /v1/me/password`) before anything else.
+    must_change_password: bool,
 }
 
 impl From<SignedIn> for TokensView {
@@ -74,6 +76,7 @@ impl From<SignedIn> for TokensView {
             token_type: "Bearer",
             expires_in: signed_in.expires_in,
             refresh_token: signed_in.refresh_token,
+            must_change_password: signed_in.caller.must_change_password,
         }
     }
 }
@@ -150,20 +153,21 @@ pub(super) async fn sign_out(
 
 /// Change your own password
 ///
-/// Every user may, whatever its duty, and every mailbox owner. It signs you out everywhere. A wrong current password counts
-/// as a failed sign-in.
+/// For every user and mailbox owner, whatever else they may do. The sign-in that asks goes on; all others end, and so do
+/// the sessions of a mailbox. A wrong current password counts as a failed sign-in.
 #[utoipa::path(post, path = "/v1/me/password", operation_id = "change_own_password", tag = "Sign-in", request_body = ChangePassword,
-    responses((status = 200, body = Effect), (status = 422, body = Problem), (status = 429, body = Problem)))]
+    responses((status = 200, body = Effect), (status = 403, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn change_own_password(
     State(state): State<ApiState>,
     Permit(caller): Permit,
     peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     Strict(body): Strict<ChangePassword>,
 ) -> Result<Response, Problem> {
-    let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
-    state.sign_in.confirm(&caller, &body.current_password, from).await?;
-    let revision = users::change_own_password(&state.control, &caller, body.password).await?;
-    Ok(deleted(&state, revision).await)
+    let from = origin(peer, &headers).address;
+    let passwords = (body.current_password.as_str(), body.password);
+    let revision = own_password::change(&state.control, &state.sign_in, &caller, passwords, from).await?;
+    Ok(Json(effect(&state, revision).await).into_response())
 }
 
 /// Who calls

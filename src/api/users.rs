@@ -37,6 +37,9 @@ pub struct CreateUser {
     /// What it is there for; `admin` when nothing is said.
     #[schema(example = "support")]
     duty: Option<Duty>,
+    /// True when the user must change the password before anything else.
+    #[serde(default)]
+    must_change_password: bool,
 }
 
 /// A change of a user: what is absent stays.
@@ -58,6 +61,8 @@ pub struct UpdateUser {
     /// What it is there for; another user chooses it.
     #[schema(example = "read_only")]
     duty: Option<Duty>,
+    /// True when the user must change the password before anything else.
+    must_change_password: Option<bool>,
 }
 
 /// Which users, and which page of them.
@@ -85,7 +90,11 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateUser>,
 ) -> Result<Response, Problem> {
-    let password = NewPassword { password: Some(body.password), password_hash: None };
+    let password = NewPassword {
+        password: Some(body.password),
+        must_change: Some(body.must_change_password),
+        ..NewPassword::default()
+    };
     let duty = body.duty.unwrap_or(Duty::Admin);
     let (user, revision) = users::create(&state.control, &caller, body.tenant, &body.name, password, duty).await?;
     Ok(created(&state, format!("/v1/users/{}", user.id), user, revision).await)
@@ -127,7 +136,11 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateUser>,
 ) -> Result<Response, Problem> {
-    let password = NewPassword { password: body.password, password_hash: None };
+    let password = NewPassword {
+        password: body.password,
+        must_change: body.must_change_password,
+        ..NewPassword::default()
+    };
     let patch = UserPatch { name: body.name, password, duty: body.duty };
     let (user, revision) = users::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, user, revision).await)

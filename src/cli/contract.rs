@@ -276,7 +276,7 @@ impl Reader<'_> {
         let type_of = schema["type"].as_str().or_else(|| schema["type"].as_array().and_then(|t| t.first()?.as_str()));
         match type_of {
             Some("string") if schema["enum"].is_array() => Kind::Choice(words(&schema["enum"])),
-            Some("string") if ["password", "new_password", "secret"].contains(&name) => Kind::Secret,
+            Some("string") if ["password", "current_password", "secret"].contains(&name) => Kind::Secret,
             Some("string") => Kind::Text,
             Some("integer") => Kind::Whole,
             Some("boolean") => Kind::Truth,

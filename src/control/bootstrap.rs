@@ -57,6 +57,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
         password_epoch: change.revision(),
         created_at: change.now(),
         revision: change.revision(),
+        must_change_password: false,
     };
     users::insert(change.tx(), &user).await?;
     let after = serde_json::json!({ "tenant": view(&Tenant::from(tenant.clone())), "user": view(&User::from(&user)) });

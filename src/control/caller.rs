@@ -70,6 +70,8 @@ pub struct Caller {
     pub grants: Arc<Grants>,
     /// The sign-in that its token is of.
     pub sign_in: Option<SignInId>,
+    /// Whether it may do nothing before it has changed its password.
+    pub must_change_password: bool,
 }
 
 impl Caller {
@@ -86,12 +88,18 @@ impl Caller {
             duty: None,
             grants: Arc::default(),
             sign_in: None,
+            must_change_password: false,
         }
     }
 
     /// Facteur itself, which stands above all tenants.
     pub(super) fn system() -> Self {
         Self::new(CallerId::System, TenantId(0), String::new(), Role::Operator)
+    }
+
+    /// The same one without what its duty narrows: for what is its own.
+    pub(super) fn unbound(&self) -> Self {
+        Self { read_only: false, grants: Arc::default(), ..self.clone() }
     }
 
     /// Refuses what does not lie at or below the caller's tenant, as if it were not there.

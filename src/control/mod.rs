@@ -30,6 +30,7 @@ pub mod login_history;
 mod loops;
 pub mod mailboxes;
 pub mod nodes;
+pub mod own_password;
 pub mod passwords;
 pub mod plans;
 pub mod protocols;

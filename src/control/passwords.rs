@@ -12,6 +12,8 @@ pub struct NewPassword {
     pub password: Option<String>,
     /// As `{SCHEME}hash` of another system.
     pub password_hash: Option<String>,
+    /// Whether it must be changed before anything else; this may be said of the one that is there, too.
+    pub must_change: Option<bool>,
 }
 
 impl NewPassword {

@@ -57,6 +57,8 @@ pub struct SignIn {
 /// A user or mailbox that may sign in.
 struct Subject {
     caller: Caller,
+    /// What its failures are counted under: its name or address.
+    key: String,
     password_hash: Option<String>,
     password_epoch: i64,
     /// A mailbox that a suspension lets nobody sign in to.
@@ -68,14 +70,17 @@ impl Subject {
         let caller = Caller::new(CallerId::User(row.id), row.tenant, row.path.clone(), row.role);
         let grants = Arc::new(keys::Grants { scopes: row.duty.scopes(), ..Default::default() });
         let caller = Caller { read_only: row.duty == Duty::ReadOnly, duty: Some(row.duty), grants, ..caller };
-        let password_hash = Some(row.password_hash.clone());
-        Self { caller, password_hash, password_epoch: row.password_epoch, suspended: false }
+        let caller = Caller { must_change_password: row.must_change_password, ..caller };
+        let (key, password_hash) = (row.name.clone(), Some(row.password_hash.clone()));
+        Self { caller, key, password_hash, password_epoch: row.password_epoch, suspended: false }
     }
 
     async fn mailbox(tx: &mut Tx, row: mailboxes::MailboxRow, now: i64) -> Result<Self> {
         let suspended = in_force(tx, row.id, row.domain, now).await?.contains(&SuspensionScope::Login);
         let caller = Caller::new(CallerId::Mailbox(row.id), row.tenant, row.path, Role::MailboxUser);
-        Ok(Self { caller, password_hash: row.password_hash, password_epoch: row.password_epoch, suspended })
+        let caller = Caller { must_change_password: row.must_change_password, ..caller };
+        let key = row.address.key().to_owned();
+        Ok(Self { caller, key, password_hash: row.password_hash, password_epoch: row.password_epoch, suspended })
     }
 }
 
@@ -99,24 +104,6 @@ impl SignIn {
             tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
         }
         self.begin(outcome?, &from).await
-    }
-
-    /// Whether a password is that of the user or mailbox which calls: a token alone must not be enough to put another in
-    /// its place. Counted like a sign-in.
-    pub async fn confirm(&self, caller: &Caller, password: &str, peer: IpAddr) -> Result<()> {
-        let mut tx = self.control.db.read().await?;
-        let name = match caller.id {
-            CallerId::User(id) => users::find(&mut tx, id).await?.map(|row| row.name),
-            CallerId::Mailbox(id) => mailboxes::find(&mut tx, id).await?.map(|row| row.address.to_string()),
-            CallerId::Key(_) | CallerId::System => None,
-        };
-        drop(tx);
-        let name = name.ok_or(Error::NotAllowed("a key has no password"))?;
-        match self.judge(&name, password, peer).await {
-            Ok(subject) if subject.caller.id == caller.id => Ok(()),
-            Ok(_) | Err(Error::SignInRefused) => Err(Error::field("/current_password", "wrong", "is not the password")),
-            Err(error) => Err(error),
-        }
     }
 
     /// Whose the name and password are. What was tried before and was wrong, or was right where a suspension forbids
@@ -148,6 +135,32 @@ impl SignIn {
                     attempt.forgiven();
                 }
                 Err(Error::SignInRefused)
+            }
+        }
+    }
+
+    /// Whether who has signed in knows the password: a token alone must not be enough to change what guards it. Counted
+    /// with the failed sign-ins.
+    pub(super) async fn confirm(&self, caller: &Caller, password: &str, peer: IpAddr) -> Result<bool> {
+        let now = self.control.now_ms();
+        let mut tx = self.control.db.read().await?;
+        let subject = subject_of(&mut tx, &caller.id.to_string(), now).await?.ok_or(Error::NotFound)?;
+        drop(tx);
+        let attempt = self.throttle.begin(&subject.key, peer, now).await.ok_or(Error::Throttled)?;
+        match self.verify(&subject.key, Some(&subject), password).await {
+            Ok((true, _)) => {
+                attempt.succeeded();
+                Ok(true)
+            }
+            Ok((false, known)) => {
+                if known {
+                    attempt.forgiven();
+                }
+                Ok(false)
+            }
+            Err(error) => {
+                attempt.forgiven();
+                Err(error)
             }
         }
     }
@@ -336,25 +349,30 @@ fn may_sign_in(row: &mailboxes::MailboxRow, now: i64) -> bool {
 /// The caller of a sign-in, while its password is the one that it was made with and no suspension forbids it:
 /// like all suspensions that one lifts without a trace, so the sign-in is not revoked.
 async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<Option<Caller>> {
-    let subject = if let Ok(id) = session.caller.parse::<UserId>() {
-        users::find(tx, id).await?.as_ref().map(Subject::user)
-    } else if let Ok(id) = session.caller.parse::<MailboxId>() {
-        match mailboxes::find(tx, id).await?.filter(|row| may_sign_in(row, now)) {
-            Some(row) => Some(Subject::mailbox(tx, row, now).await?),
-            None => None,
-        }
-    } else {
-        None
-    };
+    let subject = subject_of(tx, &session.caller, now).await?;
     let stands = |subject: &Subject| subject.password_epoch == session.password_epoch && !subject.suspended;
     let caller = subject.filter(stands).map(|subject| subject.caller);
     Ok(caller.map(|caller| Caller { sign_in: Some(session.number), ..caller }))
 }
 
+/// A user or mailbox that may sign in, by its id.
+async fn subject_of(tx: &mut Tx, id: &str, now: i64) -> Result<Option<Subject>> {
+    if let Ok(id) = id.parse::<UserId>() {
+        return Ok(users::find(tx, id).await?.as_ref().map(Subject::user));
+    }
+    let Ok(id) = id.parse::<MailboxId>() else { return Ok(None) };
+    match mailboxes::find(tx, id).await?.filter(|row| may_sign_in(row, now)) {
+        Some(row) => Subject::mailbox(tx, row, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// A user or key by its id, as it is now, for what it asked for earlier; `None` when it is gone.
 pub(super) async fn still(tx: &mut Tx, caller: &str, now: i64) -> Result<Option<Caller>> {
     if let Ok(id) = caller.parse::<UserId>() {
-        return Ok(users::find(tx, id).await?.as_ref().map(Subject::user).map(|subject| subject.caller));
+        let caller = users::find(tx, id).await?.as_ref().map(Subject::user).map(|subject| subject.caller);
+        // What was given before goes on.
+        return Ok(caller.map(|caller| Caller { must_change_password: false, ..caller }));
     }
     let Ok(id) = caller.parse::<KeyId>() else { return Ok(None) };
     let row = keys::find(tx, id).await?.filter(|row| row.expires_at.is_none_or(|at| at > now));

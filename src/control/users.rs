@@ -3,7 +3,6 @@
 use super::change::{check_unchanged, taken, view};
 use super::editable::{Named, Patch, Writable, check, editable};
 use super::lists::{self, ListPage, Place, fold_name, prefix_range};
-use super::mailboxes::{self, MailboxPatch};
 use super::passwords::NewPassword;
 use super::{Caller, CallerId, Control, Error, FieldError, Paged, Record, Result, tenants};
 use crate::db::Tx;
@@ -11,7 +10,6 @@ use crate::db::api_sessions;
 use crate::db::users::{self as rows, UserRow};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Duty, Resource, Revision, Role, TenantKind, Timestamp, Touch};
-use std::sync::Arc;
 
 /// A user as callers see it.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -28,6 +26,8 @@ pub struct User {
     /// What it is there for: `admin` may whatever its role may, `read_only` looks at everything and changes nothing,
     /// `support` looks at objects, sessions and revisions and may end sessions.
     pub duty: Duty,
+    /// True when its password must be changed before anything else.
+    pub must_change_password: bool,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -47,6 +47,7 @@ impl From<&UserRow> for User {
             name: row.name.clone(),
             role: row.role,
             duty: row.duty,
+            must_change_password: row.must_change_password,
             created_at: Timestamp(row.created_at),
             editable: Vec::new(),
             etag: row.revision,
@@ -78,7 +79,12 @@ impl Writable for UserRow {
 
 impl Patch for UserPatch {
     fn named(&self) -> Named {
-        vec![("name", self.name.is_some()), ("password", !self.password.is_none()), ("duty", self.duty.is_some())]
+        vec![
+            ("name", self.name.is_some()),
+            ("password", !self.password.is_none()),
+            ("duty", self.duty.is_some()),
+            ("must_change_password", self.password.must_change.is_some()),
+        ]
     }
 }
 
@@ -142,6 +148,7 @@ pub async fn create(
         password_epoch: change.revision(),
         created_at: change.now(),
         revision: change.revision(),
+        must_change_password: password.must_change.unwrap_or(false),
     };
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "users", "name", "the name"))?;
     let user = show(caller, &row);
@@ -223,6 +230,7 @@ pub async fn update(
     after.duty = patch.duty.unwrap_or(after.duty);
     patch.password.refuse_words(&[&after.name])?;
     after.revision = change.revision();
+    after.must_change_password = patch.password.must_change.unwrap_or(after.must_change_password);
     if let Some(hash) = hash {
         after.password_hash = hash;
         after.password_epoch = change.revision();
@@ -238,24 +246,6 @@ pub async fn update(
         touches: vec![Touch::User(id)],
     };
     Ok((after, change.commit(record).await?))
-}
-
-/// Gives the user or mailbox that calls a new password, whatever its duty: that right comes with having one. Who calls
-/// must have shown the one before (`SignIn::confirm`).
-pub async fn change_own_password(control: &Control, caller: &Caller, password: String) -> Result<Revision> {
-    let password = NewPassword { password: Some(password), password_hash: None };
-    match caller.id {
-        CallerId::User(id) => {
-            let caller = Caller { read_only: false, grants: Arc::default(), ..caller.clone() };
-            let patch = UserPatch { password, ..UserPatch::default() };
-            update(control, &caller, id, patch, None).await.map(|(_, revision)| revision)
-        }
-        CallerId::Mailbox(id) => {
-            let patch = MailboxPatch { password, ..MailboxPatch::default() };
-            mailboxes::update(control, caller, id, patch, None).await.map(|(_, revision)| revision)
-        }
-        CallerId::Key(_) | CallerId::System => Err(Error::NotAllowed("a key has no password")),
-    }
 }
 
 /// Deletes a user and signs it out.

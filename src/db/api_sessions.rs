@@ -126,6 +126,15 @@ pub async fn revoke_all(tx: &mut Tx, caller: &str) -> Result<()> {
     tx.execute("UPDATE api_sessions SET revoked = 1 WHERE caller = $1", &[caller.into()]).await.map(drop)
 }
 
+/// Revokes all sign-ins of a caller but one, which goes on with the caller's new password.
+pub async fn revoke_others(tx: &mut Tx, caller: &str, kept: Option<SignInId>, epoch: i64) -> Result<()> {
+    const OTHERS: &str = "UPDATE api_sessions SET revoked = 1 WHERE caller = $1 AND number <> $2";
+    const KEPT: &str = "UPDATE api_sessions SET password_epoch = $3 WHERE caller = $1 AND number = $2";
+    let number = kept.map_or(0, |kept| kept.0);
+    tx.execute(OTHERS, &[caller.into(), number.into()]).await?;
+    tx.execute(KEPT, &[caller.into(), number.into(), epoch.into()]).await.map(drop)
+}
+
 /// Forgets sign-ins that have expired.
 pub async fn forget(tx: &mut Tx, before: i64) -> Result<()> {
     tx.execute("DELETE FROM api_sessions WHERE expires_at < $1", &[before.into()]).await.map(drop)

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (51, include_str!("../../migrations/control/0051_scheduled_changes.sql")),
     (60, include_str!("../../migrations/control/0060_app_passwords.sql")),
     (130, include_str!("../../migrations/control/0130_sign_ins.sql")),
+    (131, include_str!("../../migrations/control/0131_own_passwords.sql")),
     (140, include_str!("../../migrations/control/0140_duties.sql")),
     (141, include_str!("../../migrations/control/0141_login_history.sql")),
     (142, include_str!("../../migrations/control/0142_sends.sql")),

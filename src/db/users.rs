@@ -28,12 +28,14 @@ pub struct UserRow {
     pub created_at: i64,
     /// The revision that last wrote it.
     pub revision: i64,
+    /// Whether the password must be changed before anything else.
+    pub must_change_password: bool,
 }
 
 /// What is read of a user `u` of a tenant `t`.
 macro_rules! columns {
     () => {
-        "u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty"
+        "u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty, u.must_change_password"
     };
 }
 
@@ -67,6 +69,7 @@ fn read(row: &Row) -> Result<UserRow> {
         created_at: row.get(7)?,
         revision: row.get(8)?,
         duty: row.parse(9)?,
+        must_change_password: row.get::<i64>(10)? != 0,
     })
 }
 
@@ -97,8 +100,8 @@ pub async fn operators(tx: &mut Tx) -> Result<Vec<String>> {
 
 /// Adds a user.
 pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision, duty) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision, duty, must_change_password) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let args = [
         user.id.0.into(),
         user.tenant.0.into(),
@@ -109,13 +112,14 @@ pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.created_at.into(),
         user.revision.into(),
         user.duty.as_str().into(),
+        user.must_change_password.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
 
 /// Writes what may change of it.
 pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str = "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6, duty = $7 WHERE id = $1";
+    const SQL: &str = "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6, duty = $7, must_change_password = $8 WHERE id = $1";
     let args = [
         user.id.0.into(),
         user.name.as_str().into(),
@@ -124,6 +128,7 @@ pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.password_epoch.into(),
         user.revision.into(),
         user.duty.as_str().into(),
+        user.must_change_password.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }

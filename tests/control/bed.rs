@@ -154,7 +154,7 @@ pub fn address(text: &str) -> EmailAddress {
 }
 
 pub fn clear(password: &str) -> NewPassword {
-    NewPassword { password: Some(password.into()), password_hash: None }
+    NewPassword { password: Some(password.into()), ..NewPassword::default() }
 }
 
 pub fn new_mailbox(at: &str) -> NewMailbox {

@@ -138,7 +138,7 @@ pub async fn an_imported_hash_becomes_one_of_ours(bed: Bed) {
     bed.domain(&bed.operator, "login.example").await;
     // Made by `openssl passwd -6 -salt saltsalt secret`.
     let hash = "{SHA512-CRYPT}$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1";
-    let password = NewPassword { password: None, password_hash: Some(hash.into()) };
+    let password = NewPassword { password_hash: Some(hash.into()), ..NewPassword::default() };
     let new = NewMailbox { password, ..new_mailbox("a@login.example") };
     let (mailbox, _) = mailboxes::create(&bed.control, &bed.operator, new).await.unwrap();
     assert!(is_imported(&stored_hash(&bed, mailbox.id).await));

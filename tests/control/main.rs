@@ -16,6 +16,7 @@ mod logging_in;
 mod login_history;
 mod look_ups;
 mod objects;
+mod own_passwords;
 mod plans;
 mod quota_warnings;
 mod scopes;
@@ -134,6 +135,12 @@ on_both! {
         what_is_in_use_is_not_deleted
         aliases_lead_somewhere
         nobody_overwrites_what_he_has_not_seen
+    }
+    own_passwords {
+        everybody_changes_their_own_password
+        guesses_at_the_old_password_are_throttled
+        a_password_that_must_be_changed_is_changed_first
+        a_mailboxs_owner_is_told_to_change_the_password_by_others
     }
     plans {
         editing_a_plan_reaches_what_inherits

@@ -4,7 +4,7 @@ use crate::bed::{ALL, Bed, PASSWORD, PEER, address, clear, invalid, new_mailbox,
 use facteur::control::keys::KeyFilter;
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::MailboxFilter;
-use facteur::control::{Caller, aliases, domains, mailboxes, tenants, users};
+use facteur::control::{Caller, aliases, domains, mailboxes, own_password, tenants, users};
 use facteur::db::keys::Grants;
 use facteur::model::{Duty, Resource, Role};
 
@@ -149,15 +149,16 @@ pub async fn a_duty_is_chosen_by_another_and_holds_at_once(bed: Bed) {
     not_allowed(users::update(control, &mia, user.id, user_patch(Some("mia2".into()), Default::default()), None).await);
 
     // Its own password is its own, but not for who has a token alone.
-    invalid(bed.sign_in.confirm(&mia, "not the password", PEER).await, "wrong");
-    bed.sign_in.confirm(&mia, PASSWORD, PEER).await.unwrap();
-    invalid(users::change_own_password(control, &mia, "short".into()).await, "too_short");
-    users::change_own_password(control, &mia, "a password of mine".into()).await.unwrap();
-    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_none(), "it is signed out everywhere");
+    let change = async |caller: &Caller, old: &str, new: &str| {
+        own_password::change(control, &bed.sign_in, caller, (old, new.to_owned()), PEER).await
+    };
+    invalid(change(&mia, "not the password", "a password of mine").await, "wrong_password");
+    invalid(change(&mia, PASSWORD, "short").await, "too_short");
+    change(&mia, PASSWORD, "a password of mine").await.unwrap();
+    assert!(bed.sign_in.recognise(&signed_in.access_token).await.unwrap().is_some(), "who changed it goes on");
     let again = bed.sign_in.password("mia", "a password of mine", PEER).await.unwrap();
     bed.sign_in.sign_out(&again.access_token).await.unwrap();
     assert!(bed.sign_in.recognise(&again.access_token).await.unwrap().is_none());
     let key = bed.key(&bed.operator, None, false).await;
-    not_allowed(users::change_own_password(control, &key, "a password of mine".into()).await);
-    not_allowed(bed.sign_in.confirm(&key, PASSWORD, PEER).await);
+    not_allowed(change(&key, PASSWORD, "a password of mine").await);
 }

@@ -1,16 +1,16 @@
 //! Sign-ins as they are listed and ended, and which passwords are taken.
 
-use crate::bed::{Bed, PASSWORD, PEER, START, address, clear, invalid, new_mailbox, not_allowed, not_found};
+use crate::bed::{Bed, PASSWORD, PEER, START, address, clear, invalid, new_mailbox, not_allowed, not_found, user_patch};
 use facteur::auth::tokens::REFRESH_SECONDS;
 use facteur::control::mailboxes::{self, MailboxPatch, NewMailbox};
 use facteur::control::passwords::NewPassword;
 use facteur::control::sign_in::Origin;
 use facteur::control::sign_ins::{self, Of};
 use facteur::control::{Error, users};
-use facteur::model::{TenantKind, Timestamp, bounds};
+use facteur::model::{Duty, TenantKind, Timestamp, bounds};
 
 pub async fn a_sign_in_is_shown_and_ended_alone(bed: Bed) {
-    let (user, _) = users::create(&bed.control, &bed.operator, None, "alice", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(&bed.control, &bed.operator, None, "alice", clear(PASSWORD), Duty::Admin).await.unwrap();
     let from = |agent: &str| Origin { address: "::ffff:203.0.113.7".parse().unwrap(), user_agent: agent.into() };
     let phone = bed.sign_in.password("alice", PASSWORD, from("Phone\u{0}/1\r\nX: y")).await.unwrap();
     bed.clock.set(START + 5000);
@@ -43,7 +43,7 @@ pub async fn a_sign_in_is_shown_and_ended_alone(bed: Bed) {
 pub async fn sign_ins_are_shown_to_their_owner_and_above(bed: Bed) {
     let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "reseller").await;
     let (_, other) = bed.tenant(&bed.operator, TenantKind::Reseller, "other").await;
-    let (user, _) = users::create(&bed.control, &reseller, None, "rita", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(&bed.control, &reseller, None, "rita", clear(PASSWORD), Duty::Admin).await.unwrap();
     bed.domain(&reseller, "signs.example").await;
     let mailbox = bed.mailbox_with_password(&reseller, "a@signs.example").await;
     let rita = bed.sign_in.password("rita", PASSWORD, PEER).await.unwrap();
@@ -72,7 +72,7 @@ pub async fn passwords_that_are_tried_first_are_not_taken(bed: Bed) {
     let control = &bed.control;
     bed.domain(&bed.operator, "weak.example").await;
     for (password, code) in [("Passw0rd1!", "too_common"), ("alice-1234", "made_of_name"), ("short", "too_short")] {
-        invalid(users::create(control, &bed.operator, None, "alice", clear(password)).await, code);
+        invalid(users::create(control, &bed.operator, None, "alice", clear(password), Duty::Admin).await, code);
     }
     for (password, code) in [
         ("liverpool", "too_common"),
@@ -94,13 +94,13 @@ pub async fn passwords_that_are_tried_first_are_not_taken(bed: Bed) {
         "made_of_name",
     );
     set(with("alice-behind-the-mirror")).await.unwrap();
-    let (user, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD)).await.unwrap();
+    let (user, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD), Duty::Admin).await.unwrap();
     invalid(
-        users::update(control, &bed.operator, user.id, Some("zoltanka".into()), clear("zoltanka1"), None).await,
+        users::update(control, &bed.operator, user.id, user_patch(Some("zoltanka".into()), clear("zoltanka1")), None).await,
         "made_of_name",
     );
     // What another system has hashed cannot be judged, and is taken as it is.
     let hash = "{SHA512-CRYPT}$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1";
-    let imported = NewPassword { password: None, password_hash: Some(hash.into()) };
+    let imported = NewPassword { password_hash: Some(hash.into()), ..NewPassword::default() };
     set(MailboxPatch { password: imported, ..MailboxPatch::default() }).await.unwrap();
 }

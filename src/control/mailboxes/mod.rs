@@ -71,6 +71,8 @@ pub struct Mailbox {
     pub mode: MailboxMode,
     /// True when mail protocols take app passwords alone, and the mailbox's own password opens the API.
     pub app_passwords_only: bool,
+    /// True when its owner must change the password before anything else here; mail programs are not asked.
+    pub must_change_password: bool,
     /// Why nobody may use it while it goes on receiving; `null` where nobody contained it.
     #[schema(example = json!(null))]
     pub contained: Option<Containment>,
@@ -108,6 +110,7 @@ impl Mailbox {
             protocols: row.protocols.clone().into(),
             mode: row.mode,
             app_passwords_only: row.app_passwords_only,
+            must_change_password: row.must_change_password,
             contained,
             expires_at: row.expires_at.map(Timestamp),
             deleted_at: row.deleted_at.map(Timestamp),
@@ -203,6 +206,7 @@ impl Patch for MailboxPatch {
             ("leave_alias", self.leave_alias),
             ("mode", self.mode.is_some()),
             ("app_passwords_only", self.app_passwords_only.is_some()),
+            ("must_change_password", self.password.must_change.is_some()),
             ("expires_at", self.expires_at.is_some()),
         ]
     }
@@ -304,6 +308,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         protocols,
         mode: new.mode,
         app_passwords_only: new.app_passwords_only,
+        must_change_password: new.password.must_change.unwrap_or(false),
         expires_at: new.expires_at.map(|at| at.0),
         expired: false,
         deleted_at: None,
@@ -488,6 +493,7 @@ pub async fn update(
         after.password_epoch = change.revision();
         api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     }
+    after.must_change_password = patch.password.must_change.unwrap_or(after.must_change_password);
     after.mode = patch.mode.unwrap_or(after.mode);
     after.app_passwords_only = patch.app_passwords_only.unwrap_or(after.app_passwords_only);
     if let Some(at) = patch.expires_at {

@@ -4,7 +4,7 @@ use super::problems::assert_problem;
 use crate::support::{Api, Backend, PASSWORD, Server};
 use serde_json::json;
 
-crate::on_both_databases!(a_sign_in_is_seen_and_ended_at_once, weak_passwords_are_refused_with_their_reason);
+crate::on_both_databases!(a_sign_in_is_seen_and_ended_at_once, weak_passwords_are_refused_with_their_reason, a_password_is_changed_before_anything_else);
 
 /// Signs in with a User-Agent; the tokens and who they are of.
 fn sign_in(server: &Server, name: &str, agent: &str) -> (serde_json::Value, Api) {
@@ -62,4 +62,41 @@ fn weak_passwords_are_refused_with_their_reason(backend: Backend) {
         assert!(!error["detail"].as_str().expect("a detail").contains(password), "{error}");
     }
     assert_eq!(owner.get("/v1/me").status, 200, "what was refused has signed nobody out");
+}
+
+fn a_password_is_changed_before_anything_else(backend: Backend) {
+    let server = Server::start(backend);
+    let operator = server.operator();
+    operator.domain("first.example");
+    let ada = operator.mailbox("ada@first.example");
+    operator.change(&format!("/v1/mailboxes/{}", ada.id), &json!({"must_change_password": true}));
+    operator.make("/v1/users", &json!({"name": "rita", "password": PASSWORD, "must_change_password": true}));
+    for name in ["ada@first.example", "rita"] {
+        let (tokens, api) = sign_in(&server, name, "Desk/1");
+        assert_eq!(tokens["must_change_password"], json!(true));
+        let path = format!("/v1/mailboxes/{}", ada.id);
+        for answer in [
+            api.get("/v1/me"),
+            api.get(&path),
+            api.patch(&path, &json!({"password": "another-sesame-8"})),
+            api.get("/v1/revisions"),
+            api.get("/metrics"),
+            api.get(&format!("{path}/sign-ins")),
+            api.post("/v1/mailboxes:batch", &json!({"items": []})),
+        ] {
+            assert_problem(&answer, 403, "password_change_required");
+        }
+        let change = |old: &str, new: &str| api.post("/v1/me/password", &json!({"current_password": old, "password": new}));
+        let wrong = change("not-the-old-one", "another-sesame-8");
+        assert_problem(&wrong, 422, "invalid");
+        assert_eq!(wrong.json()["errors"][0]["code"], "wrong_password");
+        let changed = change(PASSWORD, "another-sesame-8");
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        assert_eq!(api.get("/v1/me").status, 200);
+        server.anonymous().sign_in(name, "another-sesame-8");
+    }
+    let key = operator.make("/v1/keys", &json!({"name": "key"}));
+    let key = Api::new(server.address("http"), key["secret"].as_str().map(str::to_owned));
+    let body = json!({"current_password": PASSWORD, "password": "another-sesame-8"});
+    assert_problem(&key.post("/v1/me/password", &body), 403, "not_allowed");
 }
