@@ -15,6 +15,12 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "change_own_password" => {
             json!({"current_password": "correct horse battery staple", "password": "another horse battery staple"})
         }
+        "sign_in_second_step" => json!({"challenge": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk", "code": "287082"}),
+        "enrol_second_factor" => json!({"password": "correct horse battery staple"}),
+        "confirm_second_factor" => json!({"code": "287082"}),
+        "renew_recovery_codes" | "disable_second_factor" => {
+            json!({"password": "correct horse battery staple", "code": "287082"})
+        }
         "create_tenant" => json!({"name": "Example Hosting", "kind": "customer"}),
         "update_tenant" => json!({"name": "Example Hosting Ltd"}),
         "create_user" => json!({"name": "alice", "password": "correct horse battery staple"}),

@@ -40,6 +40,7 @@ mod rates;
 mod revert;
 mod revisions;
 mod scheduled_changes;
+mod second_factor;
 mod server;
 mod sessions;
 mod shaped;
@@ -89,6 +90,8 @@ pub struct ApiState {
     pub seal: Seal,
     /// What checks the addresses of webhooks.
     pub outbound: Outbound,
+    /// Our host name: where a second factor is for.
+    pub host: Arc<str>,
     /// Whether other machines may speak HTTP without TLS.
     pub plain_http: bool,
     /// How often who may ask.
@@ -108,11 +111,15 @@ fn routes() -> OpenApiRouter<ApiState> {
         .open(routes!(health::healthz))
         .open(routes!(health::readyz))
         .open(routes!(sign_in::sign_in))
+        .open(routes!(second_factor::second_step))
         .open(routes!(sign_in::refresh))
         .first(routes!(sign_in::sign_out))
-        .first(routes!(sign_in::change_password))
+        .first(routes!(sign_in::change_own_password))
         .own(routes!(sign_in::me))
-        .own(routes!(sign_in::change_own_password))
+        .own(routes!(second_factor::get, second_factor::enrol))
+        .own(routes!(second_factor::confirm))
+        .own(routes!(second_factor::renew))
+        .own(routes!(second_factor::disable))
         .of(R::Tenants, routes!(tenants::create, tenants::list))
         .of(R::Tenants, routes!(tenants::get, tenants::update, tenants::delete))
         .of(R::Tenants, routes!(tenants::limits))
@@ -122,6 +129,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Protocols, routes!(protocols::of_plan, protocols::patch_plan))
         .of(R::Users, routes!(users::create, users::list))
         .of(R::Users, routes!(users::get, users::update, users::delete))
+        .of(R::Users, routes!(second_factor::reset_of_user))
         .of_or_own(R::Users, routes!(sign_ins::of_user))
         .of_or_own(R::Users, routes!(sign_ins::revoke_of_user))
         .of(R::Keys, routes!(keys::create, keys::list))
@@ -148,6 +156,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Suspensions, routes!(containment::contain, containment::release))
         .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
         .of(R::Mailboxes, routes!(app_passwords::delete))
+        .of(R::Mailboxes, routes!(second_factor::reset_of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::revoke_of_mailbox))
         .of(R::Mailboxes, routes!(batch::mailboxes))

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::server::Peer;
 use super::written::{Effect, effect};
 use crate::control::own_password;
-use crate::control::sign_in::{self, Origin, SignedIn};
+use crate::control::sign_in::{self, FirstStep, Origin, SignedIn};
 use crate::model::ids::TenantId;
 use crate::model::{Duty, Role, Scope};
 use axum::Json;
@@ -69,6 +69,39 @@ pub struct TokensView {
     must_change_password: bool,
 }
 
+/// A code is to follow: send it with the challenge to `/v1/sign-in/second-factor`.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub struct ChallengeView {
+    /// Always true.
+    second_factor_required: bool,
+    /// Good for the second step of this sign-in and nothing else.
+    challenge: String,
+    /// Seconds until it expires.
+    #[schema(example = 300)]
+    expires_in: i64,
+}
+
+/// Tokens, or what is to follow.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum SignInAnswer {
+    /// That was all.
+    Tokens(TokensView),
+    /// A code is to follow.
+    Challenge(ChallengeView),
+}
+
+impl From<FirstStep> for SignInAnswer {
+    fn from(step: FirstStep) -> Self {
+        match step {
+            FirstStep::SignedIn(signed_in) => Self::Tokens((*signed_in).into()),
+            FirstStep::Challenge(challenge, expires_in) => {
+                Self::Challenge(ChallengeView { second_factor_required: true, challenge, expires_in })
+            }
+        }
+    }
+}
+
 impl From<SignedIn> for TokensView {
     fn from(signed_in: SignedIn) -> Self {
         Self {
@@ -104,7 +137,7 @@ pub struct Me {
 }
 
 /// Where a request comes from.
-fn origin(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Origin {
+pub(super) fn origin(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Origin {
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.address.ip());
     let user_agent =
         headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -113,17 +146,18 @@ fn origin(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> Origin {
 
 /// Sign in
 ///
-/// Failed attempts are counted with those of the mail protocols; too many from one network are answered with 429.
+/// Failed attempts are counted with those of the mail protocols; too many from one network are answered with 429. Where
+/// a second factor is in force the answer is a challenge, and a code is to follow at `/v1/sign-in/second-factor`.
 #[utoipa::path(post, path = "/v1/sign-in", operation_id = "sign_in", tag = "Sign-in", security(()), request_body = SignInRequest,
-    responses((status = 200, body = TokensView), (status = 401, body = Problem), (status = 429, body = Problem)))]
+    responses((status = 200, body = SignInAnswer), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn sign_in(
     State(state): State<ApiState>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     Strict(body): Strict<SignInRequest>,
-) -> Result<Json<TokensView>, Problem> {
-    let signed_in = state.sign_in.password(&body.name, &body.password, origin(peer, &headers)).await?;
-    Ok(Json(signed_in.into()))
+) -> Result<Json<SignInAnswer>, Problem> {
+    let step = state.sign_in.first_step(&body.name, &body.password, origin(peer, &headers)).await?;
+    Ok(Json(step.into()))
 }
 
 /// Exchange a refresh token

@@ -101,6 +101,7 @@ impl Parts {
             store,
             seal,
             outbound,
+            host: settings.host.as_str().into(),
             plain_http: settings.plain_http,
             rates: Rates::new(settings.caller_rate, settings.network_rate),
             job_given: Arc::default(),

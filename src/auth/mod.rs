@@ -9,6 +9,7 @@ pub mod seal;
 pub mod strength;
 pub mod throttle;
 pub mod tokens;
+pub mod totp;
 
 pub use memory::{Memory, Tried};
 pub use passwords::{Busy, Passwords};

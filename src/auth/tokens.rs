@@ -14,6 +14,10 @@ pub const ACCESS_SECONDS: i64 = 10 * 60;
 pub const REFRESH_SECONDS: i64 = 30 * 24 * 3600;
 const ISSUER: &str = "facteur";
 const AUDIENCE: &str = "facteur-api";
+/// What a challenge is for: nothing but the second step of its sign-in.
+const CHALLENGE_AUDIENCE: &str = "facteur-second-step";
+/// How long the second step of a sign-in may follow the first, in seconds.
+pub const CHALLENGE_SECONDS: i64 = 5 * 60;
 const KEY_ID: &str = "1";
 
 /// What an access token says (RFC 9068 §2.2, the claims that we use).
@@ -26,6 +30,22 @@ pub struct Claims {
     pub sid: String,
     /// Unix seconds.
     pub iat: i64,
+    /// Unix seconds.
+    pub nbf: i64,
+    /// Unix seconds.
+    pub exp: i64,
+    iss: String,
+    aud: String,
+}
+
+/// What a challenge says: whose password was right.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeClaims {
+    /// The id of the user or mailbox.
+    pub sub: String,
+    /// Its password's epoch: a new password voids it.
+    pub epoch: i64,
     /// Unix seconds.
     pub nbf: i64,
     /// Unix seconds.
@@ -60,28 +80,61 @@ impl Tokens {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
         };
-        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::HS256) };
-        jsonwebtoken::encode(&header, &claims, &self.encoding)
+        self.sign(&claims)
     }
 
-    /// The claims of a token that is ours and in its time; `now` in Unix seconds.
+    /// A challenge for the second step of a sign-in; `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// The library refuses the key.
+    pub fn challenge(&self, sub: &str, epoch: i64, now: i64) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign(&ChallengeClaims {
+            sub: sub.to_owned(),
+            epoch,
+            nbf: now,
+            exp: now + CHALLENGE_SECONDS,
+            iss: ISSUER.to_owned(),
+            aud: CHALLENGE_AUDIENCE.to_owned(),
+        })
+    }
+
+    fn sign<T: serde::Serialize>(&self, claims: &T) -> Result<String, jsonwebtoken::errors::Error> {
+        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, claims, &self.encoding)
+    }
+
+    /// The claims of an access token that is ours and in its time; `now` in Unix seconds.
     pub fn check(&self, token: &str, now: i64) -> Option<Claims> {
+        let claims: Claims = self.verify(token, AUDIENCE)?;
+        in_time(claims.nbf, claims.exp, now).then_some(claims)
+    }
+
+    /// The claims of a challenge that is ours and in its time; `now` in Unix seconds.
+    pub fn check_challenge(&self, token: &str, now: i64) -> Option<ChallengeClaims> {
+        let claims: ChallengeClaims = self.verify(token, CHALLENGE_AUDIENCE)?;
+        in_time(claims.nbf, claims.exp, now).then_some(claims)
+    }
+
+    fn verify<T: serde::de::DeserializeOwned + Clone>(&self, token: &str, audience: &str) -> Option<T> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         if header.kid.as_deref() != Some(KEY_ID) {
             return None;
         }
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         // Checked below against the clock that is handed in.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
-        // Nodes' clocks may differ by so many seconds.
-        const SKEW: i64 = 60;
-        (claims.nbf <= now + SKEW && now < claims.exp).then_some(claims)
+        Some(jsonwebtoken::decode::<T>(token, &self.decoding, &validation).ok()?.claims)
     }
+}
+
+fn in_time(nbf: i64, exp: i64, now: i64) -> bool {
+    // Nodes' clocks may differ by so many seconds.
+    const SKEW: i64 = 60;
+    nbf <= now + SKEW && now < exp
 }
 
 /// 256 random bits as text.
@@ -127,5 +180,16 @@ mod tests {
         parts[0] = &none;
         assert!(tokens.check(&parts.join("."), 1000).is_none(), "no algorithm");
         assert!(tokens.check("", 1000).is_none() && tokens.check("a.b.c", 1000).is_none());
+    }
+
+    #[test]
+    fn a_challenge_is_no_access_token_and_neither_is_the_other() {
+        let tokens = Tokens::new(&[7; 32]);
+        let challenge = tokens.challenge("usr_1", 5, 1000).unwrap();
+        assert_eq!(tokens.check_challenge(&challenge, 1000).map(|claims| (claims.sub, claims.epoch)), Some(("usr_1".into(), 5)));
+        assert!(tokens.check_challenge(&challenge, 1000 + CHALLENGE_SECONDS).is_none(), "expired");
+        assert!(tokens.check(&challenge, 1000).is_none());
+        let access = tokens.access("usr_1", "s1", 1000).unwrap();
+        assert!(tokens.check_challenge(&access, 1000).is_none());
     }
 }

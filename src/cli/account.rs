@@ -90,7 +90,12 @@ pub(super) async fn login(globals: &Globals, matches: &ArgMatches) -> Result<Exi
     let ca = globals.ca.clone().or(around.ca).map(absolute);
     let mut api = Api::new(&url, ca.clone(), Bearer::Nobody)?;
     let password = secret(&format!("Password of {name}: "))?;
-    let answer = api.send(&post("/v1/sign-in", json!({"name": name, "password": password}))).await?.json()?;
+    let mut answer = api.send(&post("/v1/sign-in", json!({"name": name, "password": password}))).await?.json()?;
+    if let Some(challenge) = answer["challenge"].as_str() {
+        let code = secret(&format!("Code of {name}: "))?;
+        let second = json!({"challenge": challenge, "code": code});
+        answer = api.send(&post("/v1/sign-in/second-factor", second)).await?.json()?;
+    }
     let (access_token, refresh_token) = tokens(&answer)?;
     let path = path()?;
     write(&path, &Kept { api: url.clone(), ca, name: name.clone(), access_token, refresh_token })?;

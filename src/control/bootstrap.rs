@@ -8,7 +8,7 @@ use crate::auth::tokens::random_password;
 use crate::db::protocols::ProtocolSettings;
 use crate::db::tenants::{self, TenantRow};
 use crate::db::users::{self, UserRow};
-use crate::db::{api_sessions, counts};
+use crate::db::{api_sessions, counts, second_factors};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Duty, Role, TenantKind, Touch};
 
@@ -58,6 +58,7 @@ pub async fn run(control: &Control, password: Option<&str>) -> Result<Option<Str
         created_at: change.now(),
         revision: change.revision(),
         must_change_password: false,
+        second_factor: false,
     };
     users::insert(change.tx(), &user).await?;
     let after = serde_json::json!({ "tenant": view(&Tenant::from(tenant.clone())), "user": view(&User::from(&user)) });
@@ -77,6 +78,9 @@ pub async fn reset_password(control: &Control, name: &str) -> Result<String> {
     let before = found.filter(|row| row.role == Role::Operator).ok_or(Error::NotFound)?;
     let mut after = before.clone();
     (after.password_hash, after.password_epoch, after.revision) = (hash, change.revision(), change.revision());
+    // A device may be lost as well.
+    (after.must_change_password, after.second_factor) = (false, false);
+    second_factors::delete(change.tx(), &after.id.to_string()).await?;
     users::update(change.tx(), &after).await?;
     api_sessions::revoke_all(change.tx(), &after.id.to_string()).await?;
     let (object, touches) = (after.id.to_string(), vec![Touch::User(after.id)]);

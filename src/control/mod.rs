@@ -37,6 +37,7 @@ pub mod protocols;
 pub mod quota_warnings;
 pub mod revisions;
 pub mod scheduled_changes;
+pub mod second_factor;
 pub mod sign_in;
 pub mod sign_ins;
 pub mod suspensions;

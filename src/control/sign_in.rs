@@ -3,6 +3,7 @@
 //! Failures are counted with those of the mail protocols. Invariant: an access token admits only while its
 //! sign-in stands, and one refresh token is exchanged once.
 
+use super::second_factor;
 use super::suspensions::in_force;
 use super::users::parse_name;
 use super::{Caller, CallerId, Control, Error, Result};
@@ -45,10 +46,19 @@ pub struct SignedIn {
     pub caller: Caller,
 }
 
+/// What a right password comes to.
+pub enum FirstStep {
+    /// That was all.
+    SignedIn(Box<SignedIn>),
+    /// A code is to follow, with this challenge, within so many seconds.
+    Challenge(String, i64),
+}
+
 /// Signs callers in and recognises them; cheap to clone.
 #[derive(Clone)]
 pub struct SignIn {
     control: Control,
+    seal: Seal,
     tokens: Arc<Tokens>,
     throttle: Throttle,
     memory: Memory,
@@ -61,6 +71,8 @@ struct Subject {
     key: String,
     password_hash: Option<String>,
     password_epoch: i64,
+    /// Whether a code is to follow the password.
+    second_factor: bool,
     /// A mailbox that a suspension lets nobody sign in to.
     suspended: bool,
 }
@@ -72,7 +84,7 @@ impl Subject {
         let caller = Caller { read_only: row.duty == Duty::ReadOnly, duty: Some(row.duty), grants, ..caller };
         let caller = Caller { must_change_password: row.must_change_password, ..caller };
         let (key, password_hash) = (row.name.clone(), Some(row.password_hash.clone()));
-        Self { caller, key, password_hash, password_epoch: row.password_epoch, suspended: false }
+        Self { caller, key, password_hash, password_epoch: row.password_epoch, second_factor: row.second_factor, suspended: false }
     }
 
     async fn mailbox(tx: &mut Tx, row: mailboxes::MailboxRow, now: i64) -> Result<Self> {
@@ -80,7 +92,8 @@ impl Subject {
         let caller = Caller::new(CallerId::Mailbox(row.id), row.tenant, row.path, Role::MailboxUser);
         let caller = Caller { must_change_password: row.must_change_password, ..caller };
         let key = row.address.key().to_owned();
-        Ok(Self { caller, key, password_hash: row.password_hash, password_epoch: row.password_epoch, suspended })
+        let (password_hash, password_epoch) = (row.password_hash, row.password_epoch);
+        Ok(Self { caller, key, password_hash, password_epoch, second_factor: row.second_factor, suspended })
     }
 }
 
@@ -90,20 +103,76 @@ impl SignIn {
         let secret = signing_key(control, seal).await?;
         Ok(Self {
             control: control.clone(),
+            seal: seal.clone(),
             tokens: Arc::new(Tokens::new(&secret)),
             throttle,
             memory: Memory::default(),
         })
     }
 
-    /// Signs in by a user's name or a mailbox's address and the password.
+    /// Signs in by a user's name or a mailbox's address and the password, where that is enough.
     pub async fn password(&self, name: &str, password: &str, from: impl Into<Origin>) -> Result<SignedIn> {
-        let (began, from) = (tokio::time::Instant::now(), from.into());
-        let outcome = self.judge(name, password, from.address).await;
-        if matches!(outcome, Err(Error::SignInRefused)) {
-            tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
+        match self.first_step(name, password, from).await? {
+            FirstStep::SignedIn(signed_in) => Ok(*signed_in),
+            FirstStep::Challenge(..) => Err(Error::NotAllowed("a code is to follow the password")),
         }
-        self.begin(outcome?, &from).await
+    }
+
+    /// Takes a user's name or a mailbox's address and the password; a code may have to follow.
+    pub async fn first_step(&self, name: &str, password: &str, from: impl Into<Origin>) -> Result<FirstStep> {
+        let (began, from) = (tokio::time::Instant::now(), from.into());
+        let subject = late(began, self.judge(name, password, from.address).await).await?;
+        if subject.second_factor {
+            let (id, now) = (subject.caller.id.to_string(), self.control.clock.now());
+            let challenge = self.tokens.challenge(&id, subject.password_epoch, now);
+            let challenge = challenge.map_err(|e| Error::Internal(e.to_string()))?;
+            return Ok(FirstStep::Challenge(challenge, tokens::CHALLENGE_SECONDS));
+        }
+        self.begin(subject, &from).await.map(Box::new).map(FirstStep::SignedIn)
+    }
+
+    /// Takes the code that follows a password, or a recovery code.
+    pub async fn second_step(&self, challenge: &str, code: &str, from: impl Into<Origin>) -> Result<SignedIn> {
+        let (began, from) = (tokio::time::Instant::now(), from.into());
+        let subject = late(began, self.judge_code(challenge, code, from.address).await).await?;
+        self.begin(subject, &from).await
+    }
+
+    async fn judge_code(&self, challenge: &str, code: &str, peer: IpAddr) -> Result<Subject> {
+        let claims = self.tokens.check_challenge(challenge, self.control.clock.now()).ok_or(Error::SignInRefused)?;
+        let now = self.control.now_ms();
+        let mut tx = self.control.db.read().await?;
+        let subject = subject_of(&mut tx, &claims.sub, now).await?;
+        drop(tx);
+        let stands = |subject: &Subject| {
+            subject.password_epoch == claims.epoch && subject.second_factor && !subject.suspended
+        };
+        let subject = subject.filter(stands).ok_or(Error::SignInRefused)?;
+        match self.confirm_code(&subject.caller, code, peer).await? {
+            true => Ok(subject),
+            false => Err(Error::SignInRefused),
+        }
+    }
+
+    /// Whether a code is right now and was never taken before, which takes it; counted with the failed sign-ins.
+    pub(super) async fn confirm_code(&self, caller: &Caller, code: &str, peer: IpAddr) -> Result<bool> {
+        let (owner, now) = (caller.id.to_string(), self.control.now_ms());
+        let mut tx = self.control.db.read().await?;
+        let subject = subject_of(&mut tx, &owner, now).await?.ok_or(Error::NotFound)?;
+        drop(tx);
+        let attempt = self.throttle.begin(&subject.key, peer, now).await.ok_or(Error::Throttled)?;
+        let taken = second_factor::take(&self.control, &self.seal, &owner, code).await;
+        match taken {
+            Ok(true) => attempt.succeeded(),
+            Ok(false) => drop(attempt),
+            Err(_) => attempt.forgiven(),
+        }
+        taken
+    }
+
+    /// What seals secrets.
+    pub(super) fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Whose the name and password are. What was tried before and was wrong, or was right where a suspension forbids
@@ -126,6 +195,11 @@ impl SignIn {
             }
         };
         match subject.filter(|subject| right && !subject.suspended) {
+            // A network is known to have signed in after the last step.
+            Some(subject) if subject.second_factor => {
+                attempt.forgiven();
+                Ok(subject)
+            }
             Some(subject) => {
                 attempt.succeeded();
                 Ok(subject)
@@ -331,6 +405,14 @@ impl SignIn {
         }
         Ok(Some(by_row(row)))
     }
+}
+
+/// A refusal comes no sooner than every other.
+async fn late<T>(began: tokio::time::Instant, outcome: Result<T>) -> Result<T> {
+    if matches!(outcome, Err(Error::SignInRefused)) {
+        tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;
+    }
+    outcome
 }
 
 /// What failures on a name are counted under; what cannot be a name is counted together, and kept short.

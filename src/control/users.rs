@@ -6,7 +6,7 @@ use super::lists::{self, ListPage, Place, fold_name, prefix_range};
 use super::passwords::NewPassword;
 use super::{Caller, CallerId, Control, Error, FieldError, Paged, Record, Result, tenants};
 use crate::db::Tx;
-use crate::db::api_sessions;
+use crate::db::{api_sessions, second_factors};
 use crate::db::users::{self as rows, UserRow};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Duty, Resource, Revision, Role, TenantKind, Timestamp, Touch};
@@ -28,6 +28,8 @@ pub struct User {
     pub duty: Duty,
     /// True when its password must be changed before anything else.
     pub must_change_password: bool,
+    /// True when signing in takes a code besides the password.
+    pub second_factor: bool,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -48,6 +50,7 @@ impl From<&UserRow> for User {
             role: row.role,
             duty: row.duty,
             must_change_password: row.must_change_password,
+            second_factor: row.second_factor,
             created_at: Timestamp(row.created_at),
             editable: Vec::new(),
             etag: row.revision,
@@ -149,6 +152,7 @@ pub async fn create(
         created_at: change.now(),
         revision: change.revision(),
         must_change_password: password.must_change.unwrap_or(false),
+        second_factor: false,
     };
     rows::insert(change.tx(), &row).await.map_err(|e| taken(e, "users", "name", "the name"))?;
     let user = show(caller, &row);
@@ -258,6 +262,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Op
         return Err(Error::NotAllowed("a user cannot delete itself"));
     }
     api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
+    second_factors::delete(change.tx(), &id.to_string()).await?;
     rows::delete(change.tx(), id).await?;
     let record = Record {
         object: id.to_string(),

@@ -48,12 +48,14 @@ pub struct MailboxRow {
     pub app_passwords_only: bool,
     /// Whether its owner must change the password before anything else.
     pub must_change_password: bool,
+    /// Whether a sign-in of its owner takes a code besides the password.
+    pub second_factor: bool,
 }
 
 /// What is read of a mailbox `m` of a tenant `t`.
 macro_rules! columns {
     () => {
-        "m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only, m.must_change_password"
+        "m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only, m.must_change_password, m.second_factor"
     };
 }
 
@@ -159,6 +161,7 @@ fn read(row: &Row) -> Result<MailboxRow> {
         revision: row.get(22)?,
         app_passwords_only: row.get::<i64>(23)? != 0,
         must_change_password: row.get::<i64>(24)? != 0,
+        second_factor: row.get::<i64>(25)? != 0,
     })
 }
 
@@ -201,8 +204,8 @@ fn life_args(mailbox: &MailboxRow) -> [super::Arg; 5] {
 /// Adds a mailbox (its address is taken in `addresses`).
 pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "INSERT INTO mailboxes (id, domain_id, tenant_id, address, address_key, name, password_hash, password_epoch, quota_bytes, quota_messages, \
-         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, mode, expires_at, expired, deleted_at, purge_at, created_at, revision, app_passwords_only, must_change_password) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
+         imap, pop3, submission, pop3_on_delete, pop3_expire_days, restrictions, mode, expires_at, expired, deleted_at, purge_at, created_at, revision, app_passwords_only, must_change_password, second_factor) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -218,7 +221,7 @@ pub async fn insert(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     args.extend(protocol_args(&mailbox.protocols));
     args.extend(life_args(mailbox));
     args.extend([mailbox.created_at.into(), mailbox.revision.into()]);
-    args.extend([mailbox.app_passwords_only.into(), mailbox.must_change_password.into()]);
+    args.extend([mailbox.app_passwords_only.into(), mailbox.must_change_password.into(), mailbox.second_factor.into()]);
     tx.execute(SQL, &args).await?;
     super::usage_copy::insert(tx, mailbox.id).await
 }
@@ -228,7 +231,7 @@ pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     const SQL: &str = "UPDATE mailboxes SET domain_id = $2, tenant_id = $3, address = $4, address_key = $5, name = $6, password_hash = $7, \
          password_epoch = $8, quota_bytes = $9, quota_messages = $10, imap = $11, pop3 = $12, submission = $13, pop3_on_delete = $14, \
          pop3_expire_days = $15, restrictions = $16, mode = $17, expires_at = $18, expired = $19, \
-         deleted_at = $20, purge_at = $21, revision = $22, app_passwords_only = $23, must_change_password = $24 WHERE id = $1";
+         deleted_at = $20, purge_at = $21, revision = $22, app_passwords_only = $23, must_change_password = $24, second_factor = $25 WHERE id = $1";
     let mut args = vec![
         mailbox.id.0.into(),
         mailbox.domain.0.into(),
@@ -243,7 +246,8 @@ pub async fn update(tx: &mut Tx, mailbox: &MailboxRow) -> Result<()> {
     ];
     args.extend(protocol_args(&mailbox.protocols));
     args.extend(life_args(mailbox));
-    args.extend([mailbox.revision.into(), mailbox.app_passwords_only.into(), mailbox.must_change_password.into()]);
+    args.extend([mailbox.revision.into(), mailbox.app_passwords_only.into()]);
+    args.extend([mailbox.must_change_password.into(), mailbox.second_factor.into()]);
     tx.execute(SQL, &args).await.map(drop)
 }
 

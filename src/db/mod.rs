@@ -29,6 +29,7 @@ pub mod quota_levels;
 mod reach;
 pub mod revisions;
 pub mod scheduled_changes;
+pub mod second_factors;
 pub mod secrets;
 pub mod sends;
 pub mod suspensions;

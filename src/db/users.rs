@@ -30,12 +30,14 @@ pub struct UserRow {
     pub revision: i64,
     /// Whether the password must be changed before anything else.
     pub must_change_password: bool,
+    /// Whether a sign-in takes a code besides the password.
+    pub second_factor: bool,
 }
 
 /// What is read of a user `u` of a tenant `t`.
 macro_rules! columns {
     () => {
-        "u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty, u.must_change_password"
+        "u.id, u.tenant_id, t.path, u.name, u.role, u.password_hash, u.password_epoch, u.created_at, u.revision, u.duty, u.must_change_password, u.second_factor"
     };
 }
 
@@ -70,6 +72,7 @@ fn read(row: &Row) -> Result<UserRow> {
         revision: row.get(8)?,
         duty: row.parse(9)?,
         must_change_password: row.get::<i64>(10)? != 0,
+        second_factor: row.get::<i64>(11)? != 0,
     })
 }
 
@@ -100,8 +103,8 @@ pub async fn operators(tx: &mut Tx) -> Result<Vec<String>> {
 
 /// Adds a user.
 pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision, duty, must_change_password) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO users (id, tenant_id, name, role, password_hash, password_epoch, created_at, revision, duty, must_change_password, second_factor) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let args = [
         user.id.0.into(),
         user.tenant.0.into(),
@@ -113,13 +116,14 @@ pub async fn insert(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.revision.into(),
         user.duty.as_str().into(),
         user.must_change_password.into(),
+        user.second_factor.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
 
 /// Writes what may change of it.
 pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
-    const SQL: &str = "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6, duty = $7, must_change_password = $8 WHERE id = $1";
+    const SQL: &str = "UPDATE users SET name = $2, role = $3, password_hash = $4, password_epoch = $5, revision = $6, duty = $7, must_change_password = $8, second_factor = $9 WHERE id = $1";
     let args = [
         user.id.0.into(),
         user.name.as_str().into(),
@@ -129,6 +133,7 @@ pub async fn update(tx: &mut Tx, user: &UserRow) -> Result<()> {
         user.revision.into(),
         user.duty.as_str().into(),
         user.must_change_password.into(),
+        user.second_factor.into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }

@@ -17,6 +17,7 @@ mod rates;
 mod resources;
 mod revisions;
 mod scheduled;
+mod second_factors;
 mod sign_ins;
 mod transport;
 mod webhooks;

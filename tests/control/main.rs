@@ -20,6 +20,7 @@ mod own_passwords;
 mod plans;
 mod quota_warnings;
 mod scopes;
+mod second_factors;
 mod sends;
 mod sessions;
 mod sign_ins;
@@ -163,6 +164,13 @@ on_both! {
         a_narrow_key_sees_and_makes_nothing_wider
         a_duty_narrows_a_user
         a_duty_is_chosen_by_another_and_holds_at_once
+    }
+    second_factors {
+        a_sign_in_takes_both_factors
+        a_code_is_taken_once_however_many_try
+        guesses_at_codes_are_throttled
+        a_second_factor_goes_by_its_owner_or_from_above
+        a_lone_operator_who_lost_everything_comes_back
     }
     sends {
         of_many_who_send_at_once_so_many_may

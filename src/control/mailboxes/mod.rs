@@ -73,6 +73,8 @@ pub struct Mailbox {
     pub app_passwords_only: bool,
     /// True when its owner must change the password before anything else here; mail programs are not asked.
     pub must_change_password: bool,
+    /// True when its owner's sign-in here takes a code besides the password; mail programs are not asked.
+    pub second_factor: bool,
     /// Why nobody may use it while it goes on receiving; `null` where nobody contained it.
     #[schema(example = json!(null))]
     pub contained: Option<Containment>,
@@ -111,6 +113,7 @@ impl Mailbox {
             mode: row.mode,
             app_passwords_only: row.app_passwords_only,
             must_change_password: row.must_change_password,
+            second_factor: row.second_factor,
             contained,
             expires_at: row.expires_at.map(Timestamp),
             deleted_at: row.deleted_at.map(Timestamp),
@@ -309,6 +312,7 @@ pub async fn create(control: &Control, caller: &Caller, new: NewMailbox) -> Resu
         mode: new.mode,
         app_passwords_only: new.app_passwords_only,
         must_change_password: new.password.must_change.unwrap_or(false),
+        second_factor: false,
         expires_at: new.expires_at.map(|at| at.0),
         expired: false,
         deleted_at: None,
