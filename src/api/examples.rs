@@ -21,6 +21,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "renew_recovery_codes" | "disable_second_factor" => {
             json!({"password": "correct horse battery staple", "code": "287082"})
         }
+        "login_as_user" | "login_as_mailbox" => json!({"reason": "ticket 4711: forwards do not work"}),
         "create_tenant" => json!({"name": "Example Hosting", "kind": "customer"}),
         "update_tenant" => json!({"name": "Example Hosting Ltd"}),
         "create_user" => json!({"name": "alice", "password": "correct horse battery staple"}),

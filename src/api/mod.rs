@@ -26,6 +26,7 @@ mod json;
 mod keys;
 mod kinds;
 mod layers;
+mod login_as;
 mod mailboxes;
 mod metrics;
 mod nodes;
@@ -129,6 +130,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Protocols, routes!(protocols::of_plan, protocols::patch_plan))
         .of(R::Users, routes!(users::create, users::list))
         .of(R::Users, routes!(users::get, users::update, users::delete))
+        .of(R::Users, routes!(login_as::user))
         .of(R::Users, routes!(second_factor::reset_of_user))
         .of_or_own(R::Users, routes!(sign_ins::of_user))
         .of_or_own(R::Users, routes!(sign_ins::revoke_of_user))
@@ -156,6 +158,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Suspensions, routes!(containment::contain, containment::release))
         .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
         .of(R::Mailboxes, routes!(app_passwords::delete))
+        .of(R::Mailboxes, routes!(login_as::mailbox))
         .of(R::Mailboxes, routes!(second_factor::reset_of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::revoke_of_mailbox))

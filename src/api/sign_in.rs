@@ -134,6 +134,9 @@ pub struct Me {
     scopes: Option<Vec<Scope>>,
     /// True for whoever may only read.
     read_only: bool,
+    /// The id of who acts for it; `null` where nobody else does.
+    #[schema(example = json!(null))]
+    acting: Option<String>,
 }
 
 /// Where a request comes from.
@@ -216,5 +219,6 @@ pub(super) async fn me(State(state): State<ApiState>, Permit(caller): Permit) ->
         duty: caller.duty,
         scopes: caller.grants.scopes.clone(),
         read_only: caller.read_only,
+        acting: caller.actor,
     }))
 }

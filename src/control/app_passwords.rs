@@ -120,6 +120,7 @@ pub async fn create(
     mailbox: MailboxId,
     mut new: NewAppPassword,
 ) -> Result<(AppPassword, String, Revision)> {
+    caller.acts_for_itself()?;
     new.check(control.now_ms())?;
     new.protocols.sort_unstable();
     new.protocols.dedup();
@@ -156,6 +157,7 @@ pub async fn list(control: &Control, caller: &Caller, mailbox: MailboxId) -> Res
 
 /// Revokes one: it opens nothing any more, and the sessions that it opened end.
 pub async fn delete(control: &Control, caller: &Caller, mailbox: MailboxId, id: AppPasswordId) -> Result<Revision> {
+    caller.acts_for_itself()?;
     let mut change = control.begin(caller, "delete_app_password").await?;
     let of = reach(change.tx(), caller, mailbox).await?;
     let before = rows::list(change.tx(), mailbox).await?.into_iter().find(|row| row.id == id).ok_or(Error::NotFound)?;

@@ -118,6 +118,7 @@ pub struct NewJob {
 /// Begins a job.
 pub async fn create(control: &Control, caller: &Caller, new: NewJob) -> Result<Job> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     let now = control.now_ms();
     let row = JobRow {
         id: JobId(control.ids.next(now)),

@@ -72,6 +72,8 @@ pub struct Caller {
     pub sign_in: Option<SignInId>,
     /// Whether it may do nothing before it has changed its password.
     pub must_change_password: bool,
+    /// The id of who acts for it, where that is somebody else.
+    pub actor: Option<String>,
 }
 
 impl Caller {
@@ -89,6 +91,7 @@ impl Caller {
             grants: Arc::default(),
             sign_in: None,
             must_change_password: false,
+            actor: None,
         }
     }
 
@@ -100,6 +103,21 @@ impl Caller {
     /// The same one without what its duty narrows: for what is its own.
     pub(super) fn unbound(&self) -> Self {
         Self { read_only: false, grants: Arc::default(), ..self.clone() }
+    }
+
+    /// The id of who does it: of whoever acts, where that is not the caller itself.
+    pub(super) fn who(&self) -> String {
+        self.actor.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// Refuses what would outlast somebody who acts for another: passwords, keys, work that goes on.
+    pub(super) fn acts_for_itself(&self) -> Result<()> {
+        match self.actor {
+            None => Ok(()),
+            Some(_) => Err(Error::NotAllowed(
+                "whoever acts for somebody else changes no passwords, second factors and keys, and leaves nothing to be done later",
+            )),
+        }
     }
 
     /// Refuses what does not lie at or below the caller's tenant, as if it were not there.
@@ -140,6 +158,7 @@ impl Caller {
     /// Refuses to make what would reach further than the caller, or outlast it: users and webhooks know neither
     /// scopes nor an end.
     pub(super) fn may_make_lasting(&self) -> Result<()> {
+        self.acts_for_itself()?;
         if *self.grants == Grants::default() && self.until.is_none() {
             Ok(())
         } else {

@@ -34,6 +34,7 @@ pub struct Change {
     tx: Held,
     control: Control,
     caller: String,
+    on_behalf_of: Option<String>,
     action: &'static str,
     revision: Revision,
     now: i64,
@@ -52,7 +53,8 @@ impl Control {
         let revision = revisions::next(&mut tx).await?;
         let (control, now) = (self.clone(), self.clock.now_ms());
         let intent = caller.intent.clone();
-        Ok(Change { tx, control, caller: caller.id.to_string(), action, revision, now, intent })
+        let on_behalf_of = caller.actor.is_some().then(|| caller.id.to_string());
+        Ok(Change { tx, control, caller: caller.who(), on_behalf_of, action, revision, now, intent })
     }
 }
 
@@ -98,6 +100,7 @@ impl Change {
             after: text(record.after),
             touches: record.touches,
             undoes: self.intent.undoes,
+            on_behalf_of: self.on_behalf_of,
         };
         revisions::insert(&mut self.tx, &row).await?;
         if let Some(together) = self.tx.together() {

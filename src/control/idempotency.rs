@@ -21,9 +21,17 @@ pub enum Begun {
     Mismatch,
 }
 
+/// Whose keys these are: who acts for somebody has others than that somebody.
+fn space(caller: &Caller) -> String {
+    match &caller.actor {
+        Some(actor) => format!("{actor} for {}", caller.id),
+        None => caller.id.to_string(),
+    }
+}
+
 /// Takes a key for a request.
 pub async fn begin(control: &Control, seal: &Seal, caller: &Caller, key: &str, request_hash: &[u8]) -> Result<Begun> {
-    let (now, who) = (control.now_ms(), caller.id.to_string());
+    let (now, who) = (control.now_ms(), space(caller));
     let kept_ms = i64::try_from(bounds::IDEMPOTENCY_TIME.as_millis()).unwrap_or(i64::MAX);
     let mut tx = control.db.write().await?;
     rows::forget(&mut tx, now - kept_ms).await?;
@@ -51,7 +59,7 @@ pub async fn finish(
     status: u16,
     body: &[u8],
 ) -> Result<()> {
-    let who = caller.id.to_string();
+    let who = space(caller);
     let sealed = seal.seal(&name(&who, key), body).map_err(|e| Error::Internal(e.to_string()))?;
     let mut tx = control.db.write().await?;
     rows::finish(&mut tx, &who, key, i64::from(status), &sealed).await?;
@@ -61,7 +69,7 @@ pub async fn finish(
 /// Gives a key back whose request did nothing and may be tried again.
 pub async fn release(control: &Control, caller: &Caller, key: &str) -> Result<()> {
     let mut tx = control.db.write().await?;
-    rows::release(&mut tx, &caller.id.to_string(), key).await?;
+    rows::release(&mut tx, &space(caller), key).await?;
     Ok(tx.commit().await?)
 }
 

@@ -202,6 +202,7 @@ async fn check_grants(tx: &mut Tx, caller: &Caller, path: &str, grants: &Grants)
 /// Creates a key; the text is answered once and kept nowhere.
 pub async fn create(control: &Control, caller: &Caller, new: NewKey) -> Result<(Key, String, Revision)> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     check(&new.name)?;
     check_end(control, caller, new.expires_at)?;
     let mut change = control.begin(caller, "create_key").await?;
@@ -286,6 +287,7 @@ pub async fn update(
     expected: Option<&[i64]>,
 ) -> Result<(Key, Revision)> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     if let Some(name) = &name {
         check(name)?;
     }
@@ -317,6 +319,7 @@ pub async fn update(
 /// Deletes a key: it stops working at once.
 pub async fn delete(control: &Control, caller: &Caller, id: KeyId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     let mut change = control.begin(caller, "delete_key").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;

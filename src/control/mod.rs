@@ -27,6 +27,7 @@ pub mod keys;
 pub mod limits;
 pub mod lists;
 pub mod login_history;
+pub mod login_as;
 mod loops;
 pub mod mailboxes;
 pub mod nodes;

@@ -25,6 +25,7 @@ pub async fn change(
     if !matches!(caller.id, CallerId::User(_) | CallerId::Mailbox(_)) {
         return Err(Error::NotAllowed("a key has no password of its own"));
     }
+    caller.acts_for_itself()?;
     let mut errors = NewPassword { password: Some(new.clone()), ..NewPassword::default() }.check();
     if new == old {
         errors.push(FieldError::new("/password", "unchanged", "must be another than the old one"));

@@ -86,6 +86,7 @@ pub async fn create(
     new: NewScheduledChange,
 ) -> Result<(ScheduledRow, Revision)> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     let now = control.now_ms();
     let begins_at = new.at.map_or(now, |at| at.0);
     if begins_at < now {

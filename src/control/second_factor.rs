@@ -42,6 +42,7 @@ pub struct Enrolment {
 
 /// The user or mailbox that calls: a key has no second factor.
 fn own(caller: &Caller) -> Result<Of> {
+    caller.acts_for_itself()?;
     match caller.id {
         CallerId::User(id) => Ok(Of::User(id)),
         CallerId::Mailbox(id) => Ok(Of::Mailbox(id)),

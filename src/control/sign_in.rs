@@ -25,6 +25,13 @@ pub struct Origin {
     pub user_agent: String,
 }
 
+impl Origin {
+    /// As much of the program's name as is kept.
+    fn agent(&self) -> String {
+        self.user_agent.chars().filter(|c| !c.is_control()).take(bounds::USER_AGENT_CHARACTERS).collect()
+    }
+}
+
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Self {
         Self { address, user_agent: String::new() }
@@ -170,6 +177,46 @@ impl SignIn {
         taken
     }
 
+    /// A sign-in with which `actor` acts for somebody for a few minutes; nothing refreshes it.
+    pub(super) async fn act_as(
+        &self,
+        tx: &mut Tx,
+        actor: &Caller,
+        of: &str,
+        reason: &str,
+        from: &Origin,
+    ) -> Result<SignedIn> {
+        let now = self.control.now_ms();
+        let subject = subject_of(tx, of, now).await?.ok_or(Error::NotFound)?;
+        if !stands_above(actor, &subject.caller) {
+            return Err(Error::NotAllowed("operators and resellers act for users and mailboxes below them"));
+        }
+        if subject.suspended {
+            return Err(Error::InUse("a suspension lets nobody sign in to the mailbox"));
+        }
+        let peer = from.address.to_canonical().to_string();
+        let row = ApiSessionRow {
+            id: tokens::random_text(),
+            number: SignInId(self.control.ids.next(now)),
+            caller: of.to_owned(),
+            password_epoch: subject.password_epoch,
+            // Of a token that nobody has.
+            token_hash: tokens::token_hash(&tokens::random_text()),
+            created_at: now,
+            expires_at: now + tokens::ACCESS_SECONDS * 1000,
+            revoked: false,
+            last_used_at: now,
+            last_used_from: peer.clone(),
+            peer,
+            user_agent: from.agent(),
+            actor: actor.id.to_string(),
+            reason: reason.to_owned(),
+        };
+        api_sessions::insert(tx, &row).await?;
+        let caller = Caller { sign_in: Some(row.number), actor: Some(row.actor), ..subject.caller };
+        self.answer(caller, &row.id, String::new())
+    }
+
     /// What seals secrets.
     pub(super) fn seal(&self) -> &Seal {
         &self.seal
@@ -267,7 +314,6 @@ impl SignIn {
     async fn begin(&self, Subject { caller, password_epoch, .. }: Subject, from: &Origin) -> Result<SignedIn> {
         let now = self.control.now_ms();
         let peer = from.address.to_canonical().to_string();
-        let agent = from.user_agent.chars().filter(|c| !c.is_control()).take(bounds::USER_AGENT_CHARACTERS);
         let session = tokens::random_text();
         let refresh = format!("{session}.{}", tokens::random_text());
         let row = ApiSessionRow {
@@ -282,7 +328,9 @@ impl SignIn {
             last_used_at: now,
             last_used_from: peer.clone(),
             peer,
-            user_agent: agent.collect(),
+            user_agent: from.agent(),
+            actor: String::new(),
+            reason: String::new(),
         };
         let caller = Caller { sign_in: Some(row.number), ..caller };
         let mut tx = self.control.db.write().await?;
@@ -433,8 +481,21 @@ fn may_sign_in(row: &mailboxes::MailboxRow, now: i64) -> bool {
 async fn find_caller(tx: &mut Tx, session: &ApiSessionRow, now: i64) -> Result<Option<Caller>> {
     let subject = subject_of(tx, &session.caller, now).await?;
     let stands = |subject: &Subject| subject.password_epoch == session.password_epoch && !subject.suspended;
-    let caller = subject.filter(stands).map(|subject| subject.caller);
-    Ok(caller.map(|caller| Caller { sign_in: Some(session.number), ..caller }))
+    let Some(subject) = subject.filter(stands) else { return Ok(None) };
+    let caller = Caller { sign_in: Some(session.number), ..subject.caller };
+    if session.actor.is_empty() {
+        return Ok(Some(caller));
+    }
+    // Who acts must still stand above, and is not asked for what only the owner knows.
+    let actor = still(tx, &session.actor, now).await?.filter(|actor| stands_above(actor, &caller));
+    Ok(actor.map(|_| Caller { actor: Some(session.actor.clone()), must_change_password: false, ..caller }))
+}
+
+/// Whether somebody may act for another: a user or mailbox of a tenant below, or a mailbox of the own one.
+pub(super) fn stands_above(actor: &Caller, other: &Caller) -> bool {
+    let seller = matches!(actor.role, Role::Operator | Role::Reseller);
+    let below = other.path.starts_with(&actor.path) && (other.path != actor.path || other.role == Role::MailboxUser);
+    seller && below && !actor.read_only
 }
 
 /// A user or mailbox that may sign in, by its id.

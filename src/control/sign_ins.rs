@@ -34,6 +34,19 @@ pub struct SignInView {
     pub expires_at: Timestamp,
     /// True for the one that asks.
     pub current: bool,
+    /// Who acts with it for whom it is of; `null` where nobody else does.
+    #[schema(example = json!(null))]
+    pub acting: Option<Acting>,
+}
+
+/// Who acts for somebody, and why.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Acting {
+    /// The id of the user or key.
+    pub by: String,
+    /// Why, for people.
+    #[schema(example = "ticket 4711: forwards do not work")]
+    pub reason: String,
 }
 
 impl SignInView {
@@ -47,6 +60,7 @@ impl SignInView {
             last_used_from: row.last_used_from,
             expires_at: Timestamp(row.expires_at),
             current: caller.sign_in == Some(row.number),
+            acting: (!row.actor.is_empty()).then_some(Acting { by: row.actor, reason: row.reason }),
         }
     }
 }
@@ -99,6 +113,9 @@ pub async fn list(control: &Control, caller: &Caller, of: Of) -> Result<Vec<Sign
 pub async fn revoke(control: &Control, caller: &Caller, of: Of, id: SignInId) -> Result<()> {
     let mut tx = control.db.write().await?;
     of.reach(&mut tx, caller).await?;
+    if caller.sign_in != Some(id) {
+        caller.acts_for_itself()?;
+    }
     if !of.is(caller) {
         caller.may_administer()?;
     }

@@ -255,6 +255,7 @@ pub async fn update(
 /// Deletes a user and signs it out.
 pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     let mut change = control.begin(caller, "delete_user").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;

@@ -361,6 +361,7 @@ pub async fn rotate(
 /// Deletes a webhook.
 pub async fn delete(control: &Control, caller: &Caller, id: WebhookId, expected: Option<&[i64]>) -> Result<Revision> {
     caller.may_administer()?;
+    caller.acts_for_itself()?;
     let mut change = control.begin(caller, "delete_webhook").await?;
     let before = reach(change.tx(), caller, id).await?;
     check_unchanged(expected, before.revision)?;

@@ -31,6 +31,10 @@ pub struct ApiSessionRow {
     pub last_used_at: i64,
     /// The address of that use.
     pub last_used_from: String,
+    /// The id of who acts with it for whom it is of; empty where nobody else does.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
 }
 
 fn read(row: &Row) -> Result<ApiSessionRow> {
@@ -47,12 +51,14 @@ fn read(row: &Row) -> Result<ApiSessionRow> {
         user_agent: row.get(9)?,
         last_used_at: row.get(10)?,
         last_used_from: row.get(11)?,
+        actor: row.get(12)?,
+        reason: row.get(13)?,
     })
 }
 
 macro_rules! columns {
     () => {
-        "id, number, caller, password_epoch, token_hash, created_at, expires_at, revoked, peer, user_agent, last_used_at, last_used_from"
+        "id, number, caller, password_epoch, token_hash, created_at, expires_at, revoked, peer, user_agent, last_used_at, last_used_from, actor, reason"
     };
 }
 
@@ -75,7 +81,7 @@ pub async fn list(tx: &mut Tx, caller: &str, now: i64) -> Result<Vec<ApiSessionR
 /// Adds a sign-in. Of more than may stand the oldest ends.
 pub async fn insert(tx: &mut Tx, session: &ApiSessionRow) -> Result<()> {
     const SQL: &str = "INSERT INTO api_sessions (id, number, caller, password_epoch, token_hash, created_at, expires_at, revoked, \
-         peer, user_agent, last_used_at, last_used_from) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)";
+         peer, user_agent, last_used_at, last_used_from, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13)";
     const OLDEST: &str = "UPDATE api_sessions SET revoked = 1 WHERE caller = $1 AND revoked = 0 AND number <= \
          (SELECT number FROM api_sessions WHERE caller = $1 AND revoked = 0 ORDER BY number DESC LIMIT 1 OFFSET $2)";
     let args = [
@@ -90,6 +96,8 @@ pub async fn insert(tx: &mut Tx, session: &ApiSessionRow) -> Result<()> {
         session.user_agent.as_str().into(),
         session.last_used_at.into(),
         session.last_used_from.as_str().into(),
+        session.actor.as_str().into(),
+        session.reason.as_str().into(),
     ];
     tx.execute(SQL, &args).await?;
     tx.execute(OLDEST, &[session.caller.as_str().into(), bounds::SIGN_INS.into()]).await.map(drop)

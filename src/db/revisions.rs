@@ -30,6 +30,14 @@ pub struct RevisionRow {
     pub touches: Vec<Touch>,
     /// The revision that it undoes.
     pub undoes: Option<i64>,
+    /// The id of the user or mailbox for whom the caller acted.
+    pub on_behalf_of: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "number, at, caller, action, object, path, before_json, after_json, touches, undoes, on_behalf_of"
+    };
 }
 
 fn read(row: &Row) -> Result<RevisionRow> {
@@ -44,6 +52,7 @@ fn read(row: &Row) -> Result<RevisionRow> {
         after: row.get(7)?,
         touches: read_touches(row, 8)?,
         undoes: row.get(9)?,
+        on_behalf_of: row.get(10)?,
     })
 }
 
@@ -67,8 +76,8 @@ pub async fn newest(tx: &mut Tx) -> Result<Revision> {
 
 /// Appends a revision whose number is from [`next`] of the same transaction.
 pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
-    const SQL: &str = "INSERT INTO revisions (number, at, caller, action, object, path, before_json, after_json, touches, undoes) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SQL: &str = "INSERT INTO revisions (number, at, caller, action, object, path, before_json, after_json, touches, undoes, on_behalf_of) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let touches = serde_json::to_string(&revision.touches).map_err(|e| DbError::Damaged(e.to_string()))?;
     let args = [
         revision.number.into(),
@@ -81,6 +90,7 @@ pub async fn insert(tx: &mut Tx, revision: &RevisionRow) -> Result<()> {
         revision.after.clone().into(),
         touches.into(),
         revision.undoes.into(),
+        revision.on_behalf_of.clone().into(),
     ];
     tx.execute(SQL, &args).await.map(drop)
 }
@@ -95,7 +105,11 @@ pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<
 
 /// One revision.
 pub async fn find(tx: &mut Tx, number: i64) -> Result<Option<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions WHERE number = $1";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM revisions WHERE number = $1"
+    );
     tx.one(SQL, &[number.into()]).await?.as_ref().map(read).transpose()
 }
 
@@ -107,16 +121,22 @@ pub async fn undone_by(tx: &mut Tx, number: i64) -> Result<Option<i64>> {
 
 /// Revisions of objects of tenants at and below a path, newest first, before a number.
 pub async fn list(tx: &mut Tx, path: &str, before: i64, limit: i64) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
-         WHERE path >= $1 AND path < $2 AND number < $3 ORDER BY number DESC LIMIT $4";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM revisions WHERE path >= $1 AND path < $2 AND number < $3 ORDER BY number DESC LIMIT $4"
+    );
     let args = [path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
 
 /// Revisions of objects of tenants at and below a path, oldest first, after a number.
 pub async fn list_after(tx: &mut Tx, path: &str, after: i64, limit: i64) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
-         WHERE path >= $1 AND path < $2 AND number > $3 ORDER BY number LIMIT $4";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM revisions WHERE path >= $1 AND path < $2 AND number > $3 ORDER BY number LIMIT $4"
+    );
     let args = [path.into(), super::tenants::path_end(path).into(), after.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }
@@ -141,8 +161,11 @@ pub async fn headings_after(tx: &mut Tx, number: i64, limit: i64) -> Result<Vec<
 
 /// The oldest revisions that are still kept, in order.
 pub async fn oldest_of(tx: &mut Tx, limit: i64) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
-         ORDER BY number LIMIT $1";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM revisions ORDER BY number LIMIT $1"
+    );
     tx.all(SQL, &[limit.into()]).await?.iter().map(read).collect()
 }
 
@@ -164,8 +187,11 @@ pub async fn list_of_object(
     before: i64,
     limit: i64,
 ) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = "SELECT number, at, caller, action, object, path, before_json, after_json, touches, undoes FROM revisions \
-         WHERE object = $1 AND path >= $2 AND path < $3 AND number < $4 ORDER BY number DESC LIMIT $5";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM revisions WHERE object = $1 AND path >= $2 AND path < $3 AND number < $4 ORDER BY number DESC LIMIT $5"
+    );
     let args = [object.into(), path.into(), super::tenants::path_end(path).into(), before.into(), limit.into()];
     tx.all(SQL, &args).await?.iter().map(read).collect()
 }

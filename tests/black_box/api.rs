@@ -1,5 +1,6 @@
 //! The API as its OpenAPI document describes it, and the rules that the document cannot say.
 
+mod acting;
 mod advice;
 mod app_passwords;
 mod bulk;

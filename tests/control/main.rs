@@ -3,6 +3,7 @@
 //! `cargo test --test control sqlite` needs nothing; the other half wants the server that
 //! `FACTEUR_TEST_POSTGRES_URL` names (`tests/run` starts one) and fails without it.
 
+mod acting;
 mod addresses;
 mod advice;
 mod answers;
@@ -48,6 +49,11 @@ macro_rules! on_both {
 }
 
 on_both! {
+    acting {
+        what_is_done_for_somebody_is_under_both_names
+        who_acts_stands_above_and_says_why
+        who_acts_leaves_nothing_that_opens_later
+    }
     addresses {
         a_detail_belongs_to_its_user
         a_domain_stands_for_another

@@ -255,7 +255,9 @@ pub async fn a_mailboxs_owner_reaches_it_alone(bed: Bed) {
     not_allowed(mailboxes::create(control, &me, new_mailbox("new@own.example")).await);
     not_allowed(mailboxes::list(control, &me, &MailboxFilter::default(), ALL).await);
     not_allowed(users::list(control, &me, &UserFilter::default(), ALL).await);
-    not_allowed(revisions::list(control, &me, None, None, 10).await);
+    let own = mailbox_log(control, &me).await;
+    assert!(own.iter().all(|object| *object == me.id.to_string()) && !own.is_empty(), "{own:?}");
+    not_allowed(revisions::list(control, &me, Some("dom_0000000000001"), None, 10).await);
     let key = NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &me, key).await);
 }
@@ -278,4 +280,10 @@ pub async fn a_key_that_may_only_read_changes_nothing(bed: Bed) {
         NewKey { name: "wider".into(), tenant: None, read_only: false, expires_at: None, grants: Default::default() };
     not_allowed(keys::create(control, &reader, key).await);
     assert_eq!(revisions::newest(control).await.unwrap(), before);
+}
+
+/// The objects of the revisions that somebody sees.
+async fn mailbox_log(control: &facteur::control::Control, caller: &Caller) -> Vec<String> {
+    let (log, _) = revisions::list(control, caller, None, None, 1000).await.unwrap();
+    log.into_iter().map(|revision| revision.object).collect()
 }

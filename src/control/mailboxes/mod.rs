@@ -469,6 +469,9 @@ pub async fn update(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
+    if !patch.password.is_none() || patch.password.must_change.is_some() || patch.app_passwords_only.is_some() {
+        caller.acts_for_itself()?;
+    }
     let hash = patch.password.hash(control, caller).await?;
     let mut change = control.begin(caller, "update_mailbox").await?;
     let before = reach(change.tx(), caller, id).await?;
