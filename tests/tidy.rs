@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["auth"]),
     ("jsonwebtoken", &["auth", "app"]),
     ("tokio_rustls", &["net", "api", "cli"]),
+    ("lettre", &["net", "control"]),
 ];
 
 fn root() -> PathBuf {

@@ -22,6 +22,16 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             json!({"password": "correct horse battery staple", "code": "287082"})
         }
         "login_as_user" | "login_as_mailbox" => json!({"reason": "ticket 4711: forwards do not work"}),
+        "create_invitation" => {
+            json!({"mailbox": format!("mbx_{DIGITS}"), "to": "ada@elsewhere.example", "locale": "fr"})
+        }
+        "request_password_reset" => json!({"name": "alice@example.org"}),
+        "confirm_password_reset" => {
+            json!({"token": "dGhlIHRva2VuIG9mIGEgbGluayBpbiBhIG1haWw", "password": "another horse battery staple"})
+        }
+        "update_user_recovery" | "update_mailbox_recovery" => {
+            json!({"recovery_address": "ada@elsewhere.example", "locale": "fr"})
+        }
         "create_tenant" => json!({"name": "Example Hosting", "kind": "customer"}),
         "update_tenant" => json!({"name": "Example Hosting Ltd"}),
         "create_user" => json!({"name": "alice", "password": "correct horse battery staple"}),
@@ -109,6 +119,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (Some("app-passwords"), _) => id("apw"),
         (Some("sessions"), _) => id("ses"),
         (Some("sign-ins"), _) => id("sgn"),
+        (Some("invitations"), _) => id("inv"),
         (Some("webhooks"), _) => id("whk"),
         (Some("jobs"), _) => id("job"),
         (Some("scheduled-changes"), _) => id("sch"),

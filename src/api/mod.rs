@@ -22,6 +22,7 @@ mod from_within;
 mod gate;
 mod health;
 mod imports;
+mod invitations;
 mod json;
 mod keys;
 mod kinds;
@@ -113,6 +114,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .open(routes!(health::readyz))
         .open(routes!(sign_in::sign_in))
         .open(routes!(second_factor::second_step))
+        .open(routes!(invitations::request_reset))
+        .open(routes!(invitations::confirm_reset))
         .open(routes!(sign_in::refresh))
         .first(routes!(sign_in::sign_out))
         .first(routes!(sign_in::change_own_password))
@@ -134,6 +137,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Users, routes!(second_factor::reset_of_user))
         .of_or_own(R::Users, routes!(sign_ins::of_user))
         .of_or_own(R::Users, routes!(sign_ins::revoke_of_user))
+        .of_or_own(R::Users, routes!(invitations::of_user, invitations::patch_user))
+        .of(R::Invitations, routes!(invitations::create, invitations::list))
+        .of(R::Invitations, routes!(invitations::get, invitations::revoke))
+        .of(R::Invitations, routes!(invitations::resend))
         .of(R::Keys, routes!(keys::create, keys::list))
         .of(R::Keys, routes!(keys::get, keys::update, keys::delete))
         .of(R::Domains, routes!(domains::create, domains::list))
@@ -159,6 +166,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .of(R::Mailboxes, routes!(app_passwords::create, app_passwords::list))
         .of(R::Mailboxes, routes!(app_passwords::delete))
         .of(R::Mailboxes, routes!(login_as::mailbox))
+        .of_or_own(R::Mailboxes, routes!(invitations::of_mailbox, invitations::patch_mailbox))
         .of(R::Mailboxes, routes!(second_factor::reset_of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::of_mailbox))
         .of_or_own(R::Mailboxes, routes!(sign_ins::revoke_of_mailbox))

@@ -85,10 +85,7 @@ pub(super) async fn second_step(
 /// Read your own second factor
 #[utoipa::path(get, path = "/v1/me/second-factor", operation_id = "get_own_second_factor", tag = "Sign-in",
     responses((status = 200, body = SecondFactor), (status = 403, body = Problem)))]
-pub(super) async fn get(
-    State(state): State<ApiState>,
-    Permit(caller): Permit,
-) -> Result<Json<SecondFactor>, Problem> {
+pub(super) async fn get(State(state): State<ApiState>, Permit(caller): Permit) -> Result<Json<SecondFactor>, Problem> {
     Ok(Json(second_factor::get(&state.control, &caller).await?))
 }
 

@@ -22,7 +22,7 @@ pub struct CreateUser {
     /// The name to sign in with: letters, digits, dots, hyphens, underscores.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", example = "alice")]
     name: String,
-    /// The password.
+    /// The password; without one nobody can sign in before an invitation was accepted.
     #[schema(
         format = "password",
         min_length = 8,
@@ -30,7 +30,7 @@ pub struct CreateUser {
         pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
         example = "correct horse battery staple"
     )]
-    password: String,
+    password: Option<String>,
     /// The tenant; your own when none is named. The user's role is the tenant's kind.
     #[serde(default)]
     tenant: Option<TenantId>,
@@ -90,11 +90,8 @@ pub(super) async fn create(
     Permit(caller): Permit,
     Strict(body): Strict<CreateUser>,
 ) -> Result<Response, Problem> {
-    let password = NewPassword {
-        password: Some(body.password),
-        must_change: Some(body.must_change_password),
-        ..NewPassword::default()
-    };
+    let password =
+        NewPassword { password: body.password, must_change: Some(body.must_change_password), ..NewPassword::default() };
     let duty = body.duty.unwrap_or(Duty::Admin);
     let (user, revision) = users::create(&state.control, &caller, body.tenant, &body.name, password, duty).await?;
     Ok(created(&state, format!("/v1/users/{}", user.id), user, revision).await)
@@ -136,11 +133,8 @@ pub(super) async fn update(
     IfMatch(expected): IfMatch,
     Strict(body): Strict<UpdateUser>,
 ) -> Result<Response, Problem> {
-    let password = NewPassword {
-        password: body.password,
-        must_change: body.must_change_password,
-        ..NewPassword::default()
-    };
+    let password =
+        NewPassword { password: body.password, must_change: body.must_change_password, ..NewPassword::default() };
     let patch = UserPatch { name: body.name, password, duty: body.duty };
     let (user, revision) = users::update(&state.control, &caller, id, patch, expected.as_deref()).await?;
     Ok(changed(&state, user, revision).await)

@@ -8,6 +8,7 @@ mod jobs;
 mod listeners;
 mod logging;
 mod operator;
+mod outbox;
 mod parts;
 mod quota_watch;
 mod store;

@@ -2,18 +2,20 @@
 
 use super::data_folder::DataFolder;
 use super::jobs;
+use super::outbox::Carrier;
 use super::quota_watch::QuotaWatch;
 use crate::api::{self, ApiState};
 use crate::auth::seal::Seal;
 use crate::auth::{Passwords, Throttle};
 use crate::clock::Clock;
+use crate::control::letters::Letterhead;
 use crate::control::{Control, bootstrap, dispatch::Dispatch, sign_in::SignIn};
 use crate::db::Db;
 use crate::delivery::Growth;
 use crate::directory::{Counting, Directory, Login};
 use crate::mail::Services;
 use crate::mail::conn::ConnSettings;
-use crate::net::{Outbound, Rates, TlsIdentity};
+use crate::net::{Outbound, Rates, Smarthost, TlsIdentity};
 use crate::settings::{Database, Settings};
 use crate::store::Store;
 use anyhow::Context;
@@ -80,6 +82,19 @@ impl Parts {
         let outbound = Outbound::new(settings.outbound_allow.clone()).context("the client for webhooks")?;
         let dispatch = Dispatch { control: control.clone(), seal: seal.clone(), outbound: outbound.clone() };
         background.spawn(dispatch.run(directory.applied_changes(), stop.clone()));
+        let carrier = Carrier {
+            control: control.clone(),
+            seal: seal.clone(),
+            directory: directory.clone(),
+            store: store.clone(),
+            smarthost: smarthost(settings)?,
+            head: Letterhead {
+                from: settings.mail_from.clone(),
+                link_url: settings.link_url.clone(),
+                host: settings.host.clone(),
+            },
+        };
+        background.spawn(carrier.run(stop.clone()));
         let history = settings.history.map(|keep| jobs::History { folder: folder.path().join("history"), keep });
         background.spawn(jobs::run(control.clone(), directory.clone(), store.clone(), history, stop.clone()));
 
@@ -142,6 +157,13 @@ pub(super) fn install_crypto() {
     // A second call in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+}
+
+fn smarthost(settings: &Settings) -> anyhow::Result<Option<Smarthost>> {
+    let Some(smarthost) = &settings.smarthost else { return Ok(None) };
+    let login = smarthost.login.as_ref().map(|(user, password)| (user.clone(), password.0.clone()));
+    let made = Smarthost::new(&smarthost.host, smarthost.port, smarthost.tls, login).context("smarthost.host")?;
+    Ok(Some(made))
 }
 
 /// What binds a login to a certificate (RFC 5929 §4), where it has one.

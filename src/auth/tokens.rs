@@ -186,7 +186,10 @@ mod tests {
     fn a_challenge_is_no_access_token_and_neither_is_the_other() {
         let tokens = Tokens::new(&[7; 32]);
         let challenge = tokens.challenge("usr_1", 5, 1000).unwrap();
-        assert_eq!(tokens.check_challenge(&challenge, 1000).map(|claims| (claims.sub, claims.epoch)), Some(("usr_1".into(), 5)));
+        assert_eq!(
+            tokens.check_challenge(&challenge, 1000).map(|claims| (claims.sub, claims.epoch)),
+            Some(("usr_1".into(), 5))
+        );
         assert!(tokens.check_challenge(&challenge, 1000 + CHALLENGE_SECONDS).is_none(), "expired");
         assert!(tokens.check(&challenge, 1000).is_none());
         let access = tokens.access("usr_1", "s1", 1000).unwrap();

@@ -3,7 +3,7 @@
 //! It says what; `app` does it with the store.
 
 use super::{Control, Result};
-use crate::db::{Page, api_sessions, app_passwords, mailboxes, purges, sends, webhooks};
+use crate::db::{Page, api_sessions, app_passwords, mailboxes, password_links, purges, sends, webhooks};
 use crate::model::bounds;
 use crate::model::ids::MailboxId;
 
@@ -68,6 +68,8 @@ pub async fn forget(control: &Control) -> Result<()> {
     sends::forget(&mut tx, control.now_ms()).await?;
     super::usage::forget(&mut tx, control.now_ms()).await?;
     super::login_history::forget(&mut tx, control.now_ms()).await?;
+    let shown = i64::try_from(bounds::LINKS_KEPT_TIME.as_millis()).unwrap_or(i64::MAX);
+    password_links::forget(&mut tx, control.now_ms() - shown).await?;
     tx.commit().await?;
     super::bulk_jobs::forget(control).await
 }

@@ -73,7 +73,8 @@ async fn of_mailbox(control: &Control, caller: &Caller, id: MailboxId, new: NewP
     mailbox_rows::update(change.tx(), &after).await?;
     api_sessions::revoke_others(change.tx(), &id.to_string(), caller.sign_in, after.password_epoch).await?;
     let path = after.path.clone();
-    let (before, after) = (view(&view_of(change.tx(), &before).await?), view(&view_of(change.tx(), &after).await?));
+    let (before, after) =
+        (view(&view_of(change.tx(), caller, &before).await?), view(&view_of(change.tx(), caller, &after).await?));
     let touches = [Touch::Mailbox(id)].into_iter().chain(closes_all()).collect();
     change.commit(Record { object: id.to_string(), path, before, after, touches }).await
 }

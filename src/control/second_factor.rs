@@ -36,7 +36,9 @@ pub struct Enrolment {
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     pub secret: String,
     /// The same for a QR code.
-    #[schema(example = "otpauth://totp/Facteur%20mail.example.org:alice?secret=JBSWY3DPEHPK3PXP&issuer=Facteur%20mail.example.org")]
+    #[schema(
+        example = "otpauth://totp/Facteur%20mail.example.org:alice?secret=JBSWY3DPEHPK3PXP&issuer=Facteur%20mail.example.org"
+    )]
     pub uri: String,
 }
 
@@ -150,7 +152,8 @@ pub async fn confirm(
     let (owner, caller) = (own(caller)?, &caller.unbound());
     let id = owner.to_string();
     let mut change = control.begin(caller, "enable_second_factor").await?;
-    let row = rows::find(change.tx(), &id).await?.ok_or(Error::InUse("there is no secret to confirm: make one first"))?;
+    let row =
+        rows::find(change.tx(), &id).await?.ok_or(Error::InUse("there is no secret to confirm: make one first"))?;
     if row.confirmed {
         return Err(Error::InUse("a second factor is in force already"));
     }
@@ -248,7 +251,8 @@ async fn mark(mut change: Change, caller: &Caller, of: Of, on: bool) -> Result<R
             let mut after = before.clone();
             (after.second_factor, after.revision) = (on, revision);
             mailbox_rows::update(change.tx(), &after).await?;
-            let (seen, now) = (view_of(change.tx(), &before).await?, view_of(change.tx(), &after).await?);
+            let (seen, now) =
+                (view_of(change.tx(), caller, &before).await?, view_of(change.tx(), caller, &after).await?);
             let touches = vec![Touch::Mailbox(id)];
             Record { object: id.to_string(), path: after.path, before: view(&seen), after: view(&now), touches }
         }

@@ -4,6 +4,7 @@
 //! sign-in stands, and one refresh token is exchanged once.
 
 use super::second_factor;
+use super::sign_ins::Of;
 use super::suspensions::in_force;
 use super::users::parse_name;
 use super::{Caller, CallerId, Control, Error, Result};
@@ -68,6 +69,8 @@ pub struct SignIn {
     seal: Seal,
     tokens: Arc<Tokens>,
     throttle: Throttle,
+    /// Requests for links, which are no failed sign-ins.
+    requests: Throttle,
     memory: Memory,
 }
 
@@ -90,8 +93,15 @@ impl Subject {
         let grants = Arc::new(keys::Grants { scopes: row.duty.scopes(), ..Default::default() });
         let caller = Caller { read_only: row.duty == Duty::ReadOnly, duty: Some(row.duty), grants, ..caller };
         let caller = Caller { must_change_password: row.must_change_password, ..caller };
-        let (key, password_hash) = (row.name.clone(), Some(row.password_hash.clone()));
-        Self { caller, key, password_hash, password_epoch: row.password_epoch, second_factor: row.second_factor, suspended: false }
+        let (key, password_hash) = (row.name.clone(), Some(row.password_hash.clone()).filter(|hash| !hash.is_empty()));
+        Self {
+            caller,
+            key,
+            password_hash,
+            password_epoch: row.password_epoch,
+            second_factor: row.second_factor,
+            suspended: false,
+        }
     }
 
     async fn mailbox(tx: &mut Tx, row: mailboxes::MailboxRow, now: i64) -> Result<Self> {
@@ -113,6 +123,7 @@ impl SignIn {
             seal: seal.clone(),
             tokens: Arc::new(Tokens::new(&secret)),
             throttle,
+            requests: Throttle::default(),
             memory: Memory::default(),
         })
     }
@@ -151,9 +162,8 @@ impl SignIn {
         let mut tx = self.control.db.read().await?;
         let subject = subject_of(&mut tx, &claims.sub, now).await?;
         drop(tx);
-        let stands = |subject: &Subject| {
-            subject.password_epoch == claims.epoch && subject.second_factor && !subject.suspended
-        };
+        let stands =
+            |subject: &Subject| subject.password_epoch == claims.epoch && subject.second_factor && !subject.suspended;
         let subject = subject.filter(stands).ok_or(Error::SignInRefused)?;
         match self.confirm_code(&subject.caller, code, peer).await? {
             true => Ok(subject),
@@ -215,6 +225,23 @@ impl SignIn {
         api_sessions::insert(tx, &row).await?;
         let caller = Caller { sign_in: Some(row.number), actor: Some(row.actor), ..subject.caller };
         self.answer(caller, &row.id, String::new())
+    }
+
+    /// Takes a place among the requests for a link to a new password: so many of a name, and from a network.
+    pub(super) async fn take_reset(&self, name: &str, peer: IpAddr) -> Result<()> {
+        // Dropped, it counts: every request does.
+        let taken = self.requests.begin(&subject_key(name), peer, self.control.now_ms()).await;
+        taken.map(drop).ok_or(Error::Throttled)
+    }
+
+    /// Who signs in by a name, where a suspension does not forbid it.
+    pub(super) async fn owner_of(&self, name: &str) -> Result<Option<Of>> {
+        let subject = self.find_subject(name).await?.filter(|subject| !subject.suspended);
+        Ok(subject.and_then(|subject| match subject.caller.id {
+            CallerId::User(id) => Some(Of::User(id)),
+            CallerId::Mailbox(id) => Some(Of::Mailbox(id)),
+            _ => None,
+        }))
     }
 
     /// What seals secrets.

@@ -84,8 +84,8 @@ impl std::fmt::Display for Of {
 }
 
 impl Of {
-    /// Whether the caller itself signed in.
-    fn is(self, caller: &Caller) -> bool {
+    /// Whether that is the caller itself.
+    pub(super) fn is(self, caller: &Caller) -> bool {
         match self {
             Self::User(id) => caller.id == CallerId::User(id),
             Self::Mailbox(id) => caller.id == CallerId::Mailbox(id),

@@ -27,6 +27,9 @@ pub fn opposite(action: &str, object: &str) -> Result<Opposite, &'static str> {
         "delete_key" | "delete_webhook" | "delete_app_password" => {
             Some("its secret was kept nowhere: create a new one")
         }
+        "create_invitation" | "resend_invitation" | "revoke_invitation" => {
+            Some("what went by mail does not come back: revoke the invitation, or send another")
+        }
         "delete_user" => Some("the user's password was kept nowhere: create the user anew"),
         _ => None,
     };

@@ -6,8 +6,8 @@ use super::lists::{self, ListPage, Place, fold_name, prefix_range};
 use super::passwords::NewPassword;
 use super::{Caller, CallerId, Control, Error, FieldError, Paged, Record, Result, tenants};
 use crate::db::Tx;
-use crate::db::{api_sessions, second_factors};
 use crate::db::users::{self as rows, UserRow};
+use crate::db::{api_sessions, recovery, second_factors};
 use crate::model::ids::{TenantId, UserId};
 use crate::model::{Duty, Resource, Revision, Role, TenantKind, Timestamp, Touch};
 
@@ -26,6 +26,8 @@ pub struct User {
     /// What it is there for: `admin` may whatever its role may, `read_only` looks at everything and changes nothing,
     /// `support` looks at objects, sessions and revisions and may end sessions.
     pub duty: Duty,
+    /// False when nobody can sign in yet: an invitation lets its owner choose a password.
+    pub has_password: bool,
     /// True when its password must be changed before anything else.
     pub must_change_password: bool,
     /// True when signing in takes a code besides the password.
@@ -49,6 +51,7 @@ impl From<&UserRow> for User {
             name: row.name.clone(),
             role: row.role,
             duty: row.duty,
+            has_password: !row.password_hash.is_empty(),
             must_change_password: row.must_change_password,
             second_factor: row.second_factor,
             created_at: Timestamp(row.created_at),
@@ -129,9 +132,6 @@ pub async fn create(
     caller.may_administer()?;
     caller.may_make_lasting()?;
     let mut errors = password.check();
-    if password.is_none() {
-        errors.push(FieldError::new("/password", "required", "is required"));
-    }
     let name = parse_name(name).map_err(|error| errors.push(error)).unwrap_or_default();
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
@@ -264,6 +264,7 @@ pub async fn delete(control: &Control, caller: &Caller, id: UserId, expected: Op
     }
     api_sessions::revoke_all(change.tx(), &id.to_string()).await?;
     second_factors::delete(change.tx(), &id.to_string()).await?;
+    recovery::delete(change.tx(), &id.to_string()).await?;
     rows::delete(change.tx(), id).await?;
     let record = Record {
         object: id.to_string(),

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (130, include_str!("../../migrations/control/0130_sign_ins.sql")),
     (131, include_str!("../../migrations/control/0131_own_passwords.sql")),
     (132, include_str!("../../migrations/control/0132_second_factors.sql")),
+    (133, include_str!("../../migrations/control/0133_password_links.sql")),
     (134, include_str!("../../migrations/control/0134_login_as.sql")),
     (140, include_str!("../../migrations/control/0140_duties.sql")),
     (141, include_str!("../../migrations/control/0141_login_history.sql")),

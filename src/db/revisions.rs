@@ -105,11 +105,7 @@ pub async fn touches_after(tx: &mut Tx, number: Revision, limit: i64) -> Result<
 
 /// One revision.
 pub async fn find(tx: &mut Tx, number: i64) -> Result<Option<RevisionRow>> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM revisions WHERE number = $1"
-    );
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM revisions WHERE number = $1");
     tx.one(SQL, &[number.into()]).await?.as_ref().map(read).transpose()
 }
 
@@ -161,11 +157,7 @@ pub async fn headings_after(tx: &mut Tx, number: i64, limit: i64) -> Result<Vec<
 
 /// The oldest revisions that are still kept, in order.
 pub async fn oldest_of(tx: &mut Tx, limit: i64) -> Result<Vec<RevisionRow>> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM revisions ORDER BY number LIMIT $1"
-    );
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM revisions ORDER BY number LIMIT $1");
     tx.all(SQL, &[limit.into()]).await?.iter().map(read).collect()
 }
 

@@ -253,6 +253,18 @@ pub const HTTP_CONNECTIONS: usize = 2000;
 pub const SIGN_INS: i64 = 1000;
 /// Characters of a User-Agent that a sign-in keeps.
 pub const USER_AGENT_CHARACTERS: usize = 200;
+/// How long an invitation opens.
+pub const INVITATION_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the link of a password reset opens.
+pub const RESET_TIME: Duration = Duration::from_secs(3600);
+/// Links of a kind that go to one owner in a day: nobody's mailbox is flooded by whoever knows a name.
+pub const LINKS_PER_DAY: i64 = 10;
+/// How long ended links, and what became of their mail, are shown.
+pub const LINKS_KEPT_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Time for handing a letter to the smarthost.
+pub const SMARTHOST_TIME: Duration = Duration::from_secs(30);
+/// Letters that one look at the outbox takes.
+pub const OUTBOX_BATCH: i64 = 20;
 /// Networks of one `allow_from`: each login looks at all of them.
 pub const NETWORKS: usize = 100;
 /// Scopes, and domains, of one key: each request looks at all of them.

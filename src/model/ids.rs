@@ -111,6 +111,8 @@ id!(/// A password of one program, for a mailbox.
     AppPasswordId, "apw");
 id!(/// A sign-in to the API.
     SignInId, "sgn");
+id!(/// An invitation by mail.
+    InvitationId, "inv");
 id!(/// A live mail session on one node.
     SessionId, "ses");
 id!(/// A process that serves this configuration.

@@ -18,6 +18,8 @@ pub enum Resource {
     Users,
     /// API keys.
     Keys,
+    /// Invitations of users and mailboxes' owners.
+    Invitations,
     /// Domains.
     Domains,
     /// Mailboxes, their passwords, quotas and usage.
@@ -44,11 +46,12 @@ pub enum Resource {
 
 impl Resource {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Tenants,
         Self::Plans,
         Self::Users,
         Self::Keys,
+        Self::Invitations,
         Self::Domains,
         Self::Mailboxes,
         Self::Aliases,
@@ -69,6 +72,7 @@ impl Resource {
             Self::Plans => "plans",
             Self::Users => "users",
             Self::Keys => "keys",
+            Self::Invitations => "invitations",
             Self::Domains => "domains",
             Self::Mailboxes => "mailboxes",
             Self::Aliases => "aliases",
@@ -142,7 +146,9 @@ fn for_support(resource: Resource) -> Option<Scope> {
     match resource {
         R::Sessions => Some(Scope::of(resource, true)),
         R::Tenants | R::Plans | R::Users | R::Domains | R::Mailboxes | R::Aliases => Some(Scope::reading(resource)),
-        R::Protocols | R::Suspensions | R::ScheduledChanges | R::Revisions => Some(Scope::reading(resource)),
+        R::Protocols | R::Suspensions | R::ScheduledChanges | R::Revisions | R::Invitations => {
+            Some(Scope::reading(resource))
+        }
         // A webhook's address may be a secret, and a job's rows may be anything; the others are for who runs the place.
         R::Keys | R::Webhooks | R::Jobs | R::Nodes => None,
     }

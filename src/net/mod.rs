@@ -8,6 +8,7 @@ pub mod deflate;
 pub mod listener;
 pub mod outbound;
 pub mod rates;
+pub mod smarthost;
 pub mod stream;
 pub mod tls;
 
@@ -16,5 +17,6 @@ pub use deflate::{DeflatePlace, Deflated};
 pub use listener::bind;
 pub use outbound::Outbound;
 pub use rates::Rates;
+pub use smarthost::{Smarthost, SmarthostError, SmarthostTls};
 pub use stream::Stream;
 pub use tls::TlsIdentity;

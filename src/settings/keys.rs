@@ -66,6 +66,17 @@ pub const KEYS: &[Key] = &[
         "networks that webhooks may call beside public addresses, also without TLS: 10.1.0.0/16, 192.0.2.7/32",
     ),
     key(
+        "link_url",
+        "",
+        "where the panel is that links in mail lead to: they are this and /set-password#token=…; https:// and the host when nothing is said",
+    ),
+    key("mail_from", "", "address that mail of Facteur's own comes from; postmaster at the host when nothing is said"),
+    key("smarthost.host", "", "server that takes mail of Facteur's own for addresses elsewhere; without one it waits"),
+    key("smarthost.port", "587", "its port"),
+    key("smarthost.tls", "starttls", "starttls, implicit, or never (loopback, or without user)"),
+    key("smarthost.user", "", "user to sign in with there"),
+    key("smarthost.password", "", "that user's password"),
+    key(
         "history_days",
         "730",
         "days that revisions are kept; older ones go to history/ in the data folder, a JSON line each; 0 keeps all",

@@ -42,6 +42,12 @@ pub struct Settings {
     pub language: crate::delivery::quota_warning::Language,
     /// Networks that webhooks may call beside public addresses.
     pub outbound_allow: Vec<ipnet::IpNet>,
+    /// What links in mail begin with.
+    pub link_url: String,
+    /// The address that mail of Facteur's own comes from.
+    pub mail_from: crate::model::EmailAddress,
+    /// What takes mail of Facteur's own for addresses elsewhere.
+    pub smarthost: Option<Smarthost>,
     /// How long revisions are kept before they are exported; `None` for ever.
     pub history: Option<std::time::Duration>,
     /// Free octets of the data folder below which no mail is accepted.
@@ -62,6 +68,19 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(secret)")
     }
+}
+
+/// A server that takes mail for elsewhere.
+#[derive(Debug, Clone)]
+pub struct Smarthost {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How TLS protects the way there.
+    pub tls: crate::net::SmarthostTls,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
 }
 
 /// Which database.

@@ -1,12 +1,12 @@
 //! From text to [`Settings`], collecting every mistake on the way.
 
 use super::keys::KEYS;
-use super::{Database, Listen, Listeners, Mistake, Secret, Settings};
+use super::{Database, Listen, Listeners, Mistake, Secret, Settings, Smarthost};
 use crate::auth::strength;
 use crate::control::bootstrap::FIRST_OPERATOR;
 use crate::delivery::quota_warning::Language;
-use crate::model::{DomainName, bounds};
-use crate::net::TlsIdentity;
+use crate::model::{DomainName, EmailAddress, bounds};
+use crate::net::{SmarthostTls, TlsIdentity};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -138,6 +138,9 @@ impl Reader {
                 _ => Language::English,
             },
             outbound_allow: self.outbound_allow(),
+            link_url: self.link_url(),
+            mail_from: self.mail_from(),
+            smarthost: self.smarthost(),
             history: self.history(),
             min_free: self.min_free(),
             operator_password: self.operator_password(),
@@ -238,6 +241,61 @@ impl Reader {
             }
         }
         networks
+    }
+
+    fn link_url(&mut self) -> String {
+        let text = self.text("link_url");
+        if text.is_empty() {
+            return format!("https://{}", self.text("host"));
+        }
+        let web = |url: &url::Url| matches!(url.scheme(), "https" | "http") && url.fragment().is_none();
+        if !text.parse::<url::Url>().is_ok_and(|url| web(&url)) {
+            let place = self.place("link_url");
+            self.mistake(place, format!("must be a web address such as https://panel.example.org, not {text:?}"));
+        }
+        text.trim_end_matches('/').to_owned()
+    }
+
+    fn mail_from(&mut self) -> EmailAddress {
+        let text = self.text("mail_from");
+        let host = self.text("host");
+        let own = || format!("postmaster@{host}").parse::<EmailAddress>();
+        match text.parse::<EmailAddress>() {
+            Ok(address) => return address,
+            Err(_) if text.is_empty() => {}
+            Err(error) => {
+                let place = self.place("mail_from");
+                self.mistake(place, error.to_string());
+            }
+        }
+        // A host without a domain has no address of its own.
+        own().or_else(|_| "postmaster@localhost.localdomain".parse()).expect("it is an address")
+    }
+
+    fn smarthost(&mut self) -> Option<Smarthost> {
+        let (host, user, password) =
+            (self.text("smarthost.host"), self.text("smarthost.user"), self.text("smarthost.password"));
+        let tls = match self.word("smarthost.tls", &["starttls", "implicit", "never"]).as_str() {
+            "implicit" => SmarthostTls::Implicit,
+            "never" => SmarthostTls::Never,
+            _ => SmarthostTls::StartTls,
+        };
+        let port = self.text("smarthost.port").parse::<u16>().ok().filter(|port| *port > 0).unwrap_or_else(|| {
+            let place = self.place("smarthost.port");
+            self.mistake(place, "must be a port");
+            587
+        });
+        if user.is_empty() != password.is_empty() {
+            self.mistake("smarthost.user", "smarthost.user and smarthost.password go together");
+        }
+        let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if tls == SmarthostTls::Never && !user.is_empty() && !here {
+            self.mistake("smarthost.tls", "a password goes out over TLS alone");
+        }
+        if host.is_empty() {
+            return None;
+        }
+        Some(Smarthost { host, port, tls, login: (!user.is_empty()).then_some((user, Secret(password))) })
     }
 
     fn history(&mut self) -> Option<Duration> {

@@ -9,6 +9,7 @@ mod containment;
 mod editable;
 mod events;
 mod every_operation;
+mod links;
 mod lists;
 mod mail;
 mod metrics;

@@ -46,7 +46,8 @@ pub async fn what_is_done_for_somebody_is_under_both_names(bed: Bed) {
     assert!(acting.refresh_token.is_empty());
     bed.clock.set(START + ACCESS_SECONDS * 1000);
     assert!(bed.sign_in.recognise(&acting.access_token).await.unwrap().is_none());
-    let (second, _) = users::create(&bed.control, &bed.operator, None, "second", clear(PASSWORD), Duty::Admin).await.unwrap();
+    let (second, _) =
+        users::create(&bed.control, &bed.operator, None, "second", clear(PASSWORD), Duty::Admin).await.unwrap();
     let support = bed.sign_in.password("second", PASSWORD, PEER).await.unwrap().caller;
     let acting = act(&bed, &support, Of::User(rita.id)).await.unwrap();
     assert!(bed.sign_in.recognise(&acting.access_token).await.unwrap().is_some());
@@ -62,7 +63,9 @@ pub async fn who_acts_stands_above_and_says_why(bed: Bed) {
     let (_, reseller) = bed.tenant(&bed.operator, TenantKind::Reseller, "reseller").await;
     let (_, customers) = bed.tenant(&reseller, TenantKind::Customer, "customer").await;
     let (_, other) = bed.tenant(&bed.operator, TenantKind::Reseller, "other").await;
-    let make = async |by: &Caller, name: &str| users::create(&bed.control, by, None, name, clear(PASSWORD), Duty::Admin).await.unwrap().0.id;
+    let make = async |by: &Caller, name: &str| {
+        users::create(&bed.control, by, None, name, clear(PASSWORD), Duty::Admin).await.unwrap().0.id
+    };
     let (rita, carl) = (make(&reseller, "rita").await, make(&customers, "carl").await);
     bed.domain(&customers, "above.example").await;
     let mailbox = bed.mailbox(&customers, "a@above.example").await.id;
@@ -77,7 +80,10 @@ pub async fn who_acts_stands_above_and_says_why(bed: Bed) {
     not_found(act(&bed, &customers, Of::User(rita)).await);
     for nothing in ["", "  "] {
         let why = (nothing.to_owned(), PEER.into());
-        invalid(login_as::begin(&bed.control, &bed.sign_in, &bed.operator, Of::User(carl), why).await.map(drop), "required");
+        invalid(
+            login_as::begin(&bed.control, &bed.sign_in, &bed.operator, Of::User(carl), why).await.map(drop),
+            "required",
+        );
     }
     // Whoever is narrowed would be less so as somebody else.
     let narrow = NewKey {
@@ -118,7 +124,8 @@ pub async fn who_acts_leaves_nothing_that_opens_later(bed: Bed) {
             expires_at: None,
         };
         not_allowed(facteur::control::app_passwords::create(control, &acting, mailbox, app).await.map(drop));
-        let key = NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None, grants: Default::default() };
+        let key =
+            NewKey { name: "k".into(), tenant: None, read_only: true, expires_at: None, grants: Default::default() };
         not_allowed(keys::create(control, &acting, key).await.map(drop));
         not_allowed(users::create(control, &acting, None, "mole", clear(PASSWORD), Duty::Admin).await);
         not_allowed(users::update(control, &acting, rita.id, user_patch(None, clear("a new password")), None).await);

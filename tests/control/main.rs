@@ -11,6 +11,7 @@ mod app_passwords;
 mod bed;
 mod containment;
 mod feed;
+mod links;
 mod lists;
 mod log;
 mod logging_in;
@@ -100,6 +101,14 @@ on_both! {
         unknown_recipients_cost_one_look_up_and_unknown_domains_none
         a_domain_in_memory_is_never_older_than_what_was_applied
     }
+    links {
+        an_invitation_lets_its_owner_choose_the_password_once
+        an_invitation_is_sent_anew_or_revoked_by_who_reaches_it
+        a_forgotten_password_is_reset_by_mail
+        resets_tell_nothing_and_flood_nobody
+        mail_that_does_not_go_out_is_tried_again_until_its_end
+        a_recovery_address_is_changed_with_the_password
+    }
     lists {
         pages_are_whole_in_every_order
         prefixes_are_taken_by_the_letter
@@ -145,7 +154,7 @@ on_both! {
     }
     own_passwords {
         everybody_changes_their_own_password
-        guesses_at_the_old_password_are_throttled
+        guesses_at_the_current_password_are_throttled
         a_password_that_must_be_changed_is_changed_first
         a_mailboxs_owner_is_told_to_change_the_password_by_others
     }

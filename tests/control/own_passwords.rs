@@ -71,7 +71,9 @@ pub async fn a_password_that_must_be_changed_is_changed_first(bed: Bed) {
     assert!(!caller().await.must_change_password);
     users::update(control, &bed.operator, user.id, user_patch(None, must_change(true)), None).await.unwrap();
     assert!(caller().await.must_change_password);
-    users::update(control, &bed.operator, user.id, user_patch(Some("alicia".into()), NewPassword::default()), None).await.unwrap();
+    users::update(control, &bed.operator, user.id, user_patch(Some("alicia".into()), NewPassword::default()), None)
+        .await
+        .unwrap();
     assert!(caller().await.must_change_password, "what says nothing of it changes nothing of it");
     users::update(control, &bed.operator, user.id, user_patch(None, must_change(false)), None).await.unwrap();
     assert!(!caller().await.must_change_password);
@@ -89,7 +91,8 @@ pub async fn a_mailboxs_owner_is_told_to_change_the_password_by_others(bed: Bed)
     let (seen, _) = mailboxes::update(control, &bed.operator, id, patch(true), None).await.unwrap();
     assert!(seen.must_change_password);
     // A mail program cannot answer, so it is not asked; the new password ends its session.
-    let admitted = bed.login.password(Protocol::Imap, PEER, true, "ada@own.example", PASSWORD.as_bytes()).await.unwrap();
+    let admitted =
+        bed.login.password(Protocol::Imap, PEER, true, "ada@own.example", PASSWORD.as_bytes()).await.unwrap();
     let session = bed.directory.sessions().open(admitted, Protocol::Imap, client(1), true).await.unwrap();
     let caller = bed.sign_in.recognise(&owner.access_token).await.unwrap().unwrap();
     assert!(caller.must_change_password);

@@ -12,8 +12,13 @@ const NOW: i64 = START / 1000;
 
 /// What an authenticator shows at a moment (Unix seconds), written anew from RFC 6238 and RFC 4226.
 fn code(secret: &str, at: i64) -> String {
-    let bits: String = secret.chars().map(|c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap())).collect();
-    let octets: Vec<u8> = bits.as_bytes().chunks_exact(8).map(|bits| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap()).collect();
+    let bits: String =
+        secret.chars().map(|c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap())).collect();
+    let octets: Vec<u8> = bits
+        .as_bytes()
+        .chunks_exact(8)
+        .map(|bits| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap())
+        .collect();
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &octets);
     let tag = aws_lc_rs::hmac::sign(&key, &(at / 30).to_be_bytes());
     let from = usize::from(tag.as_ref()[19] & 15);
@@ -22,9 +27,11 @@ fn code(secret: &str, at: i64) -> String {
 }
 
 async fn enrolled(bed: &Bed, caller: &Caller) -> (String, Vec<String>) {
-    let enrolment = second_factor::enrol(&bed.control, &bed.sign_in, caller, (PASSWORD, "mail.example"), PEER).await.unwrap();
+    let enrolment =
+        second_factor::enrol(&bed.control, &bed.sign_in, caller, (PASSWORD, "mail.example"), PEER).await.unwrap();
     let now = bed.control.now_ms() / 1000;
-    let (codes, _) = second_factor::confirm(&bed.control, &bed.sign_in, caller, &code(&enrolment.secret, now)).await.unwrap();
+    let (codes, _) =
+        second_factor::confirm(&bed.control, &bed.sign_in, caller, &code(&enrolment.secret, now)).await.unwrap();
     (enrolment.secret, codes)
 }
 
@@ -55,7 +62,10 @@ async fn people(bed: &Bed) -> [Caller; 2] {
 pub async fn a_sign_in_takes_both_factors(bed: Bed) {
     for (caller, name) in people(&bed).await.iter().zip(["alice", "ada@two.example"]) {
         let begun = bed.control.now_ms() / 1000;
-        invalid(second_factor::enrol(&bed.control, &bed.sign_in, caller, ("wrong one", "h"), PEER).await, "wrong_password");
+        invalid(
+            second_factor::enrol(&bed.control, &bed.sign_in, caller, ("wrong one", "h"), PEER).await,
+            "wrong_password",
+        );
         let first = second_factor::enrol(&bed.control, &bed.sign_in, caller, (PASSWORD, "h"), PEER).await.unwrap();
         assert!(first.uri.contains(&first.secret) && first.uri.starts_with("otpauth://totp/"), "{}", first.uri);
         bed.sign_in.password(name, PASSWORD, PEER).await.expect("what is not confirmed asks for nothing");
@@ -133,7 +143,8 @@ pub async fn a_second_factor_goes_by_its_owner_or_from_above(bed: Bed) {
     };
     invalid(both("wrong one", &code(&secret, NOW + 30)).await, "wrong_password");
     invalid(both(PASSWORD, &code(&secret, NOW)).await, "wrong_code");
-    let renewed = second_factor::renew_codes(&bed.control, &bed.sign_in, &caller, (PASSWORD, &codes[0]), PEER).await.unwrap().0;
+    let renewed =
+        second_factor::renew_codes(&bed.control, &bed.sign_in, &caller, (PASSWORD, &codes[0]), PEER).await.unwrap().0;
     invalid(both(PASSWORD, &codes[1]).await, "wrong_code");
     both(PASSWORD, &renewed[0]).await.unwrap();
     assert!(bed.sign_in.password("rita", PASSWORD, PEER).await.is_ok());

@@ -1,6 +1,8 @@
 //! Sign-ins as they are listed and ended, and which passwords are taken.
 
-use crate::bed::{Bed, PASSWORD, PEER, START, address, clear, invalid, new_mailbox, not_allowed, not_found, user_patch};
+use crate::bed::{
+    Bed, PASSWORD, PEER, START, address, clear, invalid, new_mailbox, not_allowed, not_found, user_patch,
+};
 use facteur::auth::tokens::REFRESH_SECONDS;
 use facteur::control::mailboxes::{self, MailboxPatch, NewMailbox};
 use facteur::control::passwords::NewPassword;
@@ -10,7 +12,8 @@ use facteur::control::{Error, users};
 use facteur::model::{Duty, TenantKind, Timestamp, bounds};
 
 pub async fn a_sign_in_is_shown_and_ended_alone(bed: Bed) {
-    let (user, _) = users::create(&bed.control, &bed.operator, None, "alice", clear(PASSWORD), Duty::Admin).await.unwrap();
+    let (user, _) =
+        users::create(&bed.control, &bed.operator, None, "alice", clear(PASSWORD), Duty::Admin).await.unwrap();
     let from = |agent: &str| Origin { address: "::ffff:203.0.113.7".parse().unwrap(), user_agent: agent.into() };
     let phone = bed.sign_in.password("alice", PASSWORD, from("Phone\u{0}/1\r\nX: y")).await.unwrap();
     bed.clock.set(START + 5000);
@@ -96,7 +99,8 @@ pub async fn passwords_that_are_tried_first_are_not_taken(bed: Bed) {
     set(with("alice-behind-the-mirror")).await.unwrap();
     let (user, _) = users::create(control, &bed.operator, None, "bob", clear(PASSWORD), Duty::Admin).await.unwrap();
     invalid(
-        users::update(control, &bed.operator, user.id, user_patch(Some("zoltanka".into()), clear("zoltanka1")), None).await,
+        users::update(control, &bed.operator, user.id, user_patch(Some("zoltanka".into()), clear("zoltanka1")), None)
+            .await,
         "made_of_name",
     );
     // What another system has hashed cannot be judged, and is taken as it is.

@@ -10,7 +10,7 @@ use crate::control::{Caller, Change, Control, Error, Record, Result};
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::suspensions::{self, Suspended};
 use crate::db::{
-    addresses, api_sessions, app_passwords, login_history, logins, purges, quota_levels, second_factors,
+    addresses, api_sessions, app_passwords, login_history, logins, purges, quota_levels, recovery, second_factors,
 };
 use crate::model::ids::MailboxId;
 use crate::model::{LimitName, Revision, Touch};
@@ -135,6 +135,7 @@ async fn remove(mut change: Change, caller: &Caller, before: MailboxRow) -> Resu
     quota_levels::delete(tx, id).await?;
     app_passwords::delete_all(tx, id).await?;
     second_factors::delete(tx, &id.to_string()).await?;
+    recovery::delete(tx, &id.to_string()).await?;
     api_sessions::revoke_all(tx, &id.to_string()).await?;
     let seen = view_of(tx, caller, &before).await?;
     rows::delete(tx, id).await?;

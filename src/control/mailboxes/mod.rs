@@ -189,6 +189,9 @@ impl Writable for MailboxRow {
     fn may_set(&self, caller: &Caller, field: &str) -> Result<()> {
         caller.may_write()?;
         check_there(self)?;
+        if matches!(field, "password" | "password_hash" | "app_passwords_only" | "must_change_password") {
+            caller.acts_for_itself()?;
+        }
         let own = matches!(field, "name" | "password" | "password_hash" | "app_passwords_only");
         if caller.id == CallerId::Mailbox(self.id) && !own {
             let refused = "a mailbox's owner may change its name, its password and app_passwords_only alone";

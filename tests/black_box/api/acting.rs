@@ -28,7 +28,7 @@ fn support_acts_for_a_user_who_sees_it(backend: Backend) {
     for (path, body) in [
         ("/v1/keys", json!({"name": "key"})),
         ("/v1/users", json!({"name": "mole", "password": PASSWORD})),
-        ("/v1/me/password", json!({"old_password": PASSWORD, "password": "another-sesame-8"})),
+        ("/v1/me/password", json!({"current_password": PASSWORD, "password": "another-sesame-8"})),
         ("/v1/me/second-factor", json!({"password": PASSWORD})),
         ("/v1/mailboxes:import", json!([{"address": "a@acted.example"}])),
     ] {

@@ -56,6 +56,8 @@ fn without_a_token_it_is_401(backend: Backend) {
     let allowed = [
         "GET /healthz",
         "GET /readyz",
+        "POST /v1/password-resets",
+        "POST /v1/password-resets/confirm",
         "POST /v1/sign-in",
         "POST /v1/sign-in/refresh",
         "POST /v1/sign-in/second-factor",
@@ -79,6 +81,9 @@ impl Objects {
         let mailbox = operator.mailbox("ada@victim.example");
         let alias = json!({"address": "info@victim.example", "targets": ["ada@victim.example"]});
         let alias = id(&operator.make("/v1/aliases", &alias));
+        let silent = operator.make("/v1/mailboxes", &json!({"address": "silent@victim.example"}));
+        let invitation = json!({"mailbox": id(&silent), "to": "silent@elsewhere.example"});
+        let invitation = id(&operator.make("/v1/invitations", &invitation));
         let suspend = json!({"scope": "receive", "reason": "test"});
         let of_mailbox = id(&operator.make(&format!("/v1/mailboxes/{}/suspensions", mailbox.id), &suspend));
         let app = id(&operator.make(&format!("/v1/mailboxes/{}/app-passwords", mailbox.id), &json!({"name": "phone"})));
@@ -119,6 +124,7 @@ impl Objects {
                 ("/v1/mailboxes/{}/sessions/{", session),
                 ("/v1/mailboxes/{", mailbox.id),
                 ("/v1/aliases/{", alias),
+                ("/v1/invitations/{", invitation),
                 ("/v1/webhooks/{", hook),
                 ("/v1/jobs/{", job),
                 ("/v1/revisions/{", revision),

@@ -9,8 +9,13 @@ crate::on_both_databases!(a_sign_in_takes_a_code);
 
 /// What an authenticator shows at a moment (Unix seconds), written anew from RFC 6238 and RFC 4226.
 fn code(secret: &str, at: i64) -> String {
-    let bits: String = secret.chars().map(|c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap())).collect();
-    let octets: Vec<u8> = bits.as_bytes().chunks_exact(8).map(|bits| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap()).collect();
+    let bits: String =
+        secret.chars().map(|c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap())).collect();
+    let octets: Vec<u8> = bits
+        .as_bytes()
+        .chunks_exact(8)
+        .map(|bits| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap())
+        .collect();
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &octets);
     let tag = aws_lc_rs::hmac::sign(&key, &(at / 30).to_be_bytes());
     let from = usize::from(tag.as_ref()[19] & 15);
@@ -51,10 +56,13 @@ fn a_sign_in_takes_a_code(backend: Backend) {
         for path in ["/v1/me", "/v1/me/second-factor", "/v1/mailboxes"] {
             assert_problem(&halfway.get(path), 401, "unauthenticated");
         }
-        assert_problem(&halfway.post("/v1/me/password", &json!({"old_password": "a", "password": "b"})), 401, "unauthenticated");
-        let second = |code: &Value| {
-            nobody.post("/v1/sign-in/second-factor", &json!({"challenge": challenge, "code": code}))
-        };
+        assert_problem(
+            &halfway.post("/v1/me/password", &json!({"old_password": "a", "password": "b"})),
+            401,
+            "unauthenticated",
+        );
+        let second =
+            |code: &Value| nobody.post("/v1/sign-in/second-factor", &json!({"challenge": challenge, "code": code}));
         assert_problem(&second(&json!("000 000 000")), 401, "sign_in_refused");
         let tokens = second(&json!(code(&secret, now())));
         assert_eq!(tokens.status, 200, "{}", tokens.text());

@@ -4,7 +4,11 @@ use super::problems::assert_problem;
 use crate::support::{Api, Backend, PASSWORD, Server};
 use serde_json::json;
 
-crate::on_both_databases!(a_sign_in_is_seen_and_ended_at_once, weak_passwords_are_refused_with_their_reason, a_password_is_changed_before_anything_else);
+crate::on_both_databases!(
+    a_sign_in_is_seen_and_ended_at_once,
+    weak_passwords_are_refused_with_their_reason,
+    a_password_is_changed_before_anything_else
+);
 
 /// Signs in with a User-Agent; the tokens and who they are of.
 fn sign_in(server: &Server, name: &str, agent: &str) -> (serde_json::Value, Api) {
@@ -86,7 +90,8 @@ fn a_password_is_changed_before_anything_else(backend: Backend) {
         ] {
             assert_problem(&answer, 403, "password_change_required");
         }
-        let change = |old: &str, new: &str| api.post("/v1/me/password", &json!({"current_password": old, "password": new}));
+        let change =
+            |old: &str, new: &str| api.post("/v1/me/password", &json!({"current_password": old, "password": new}));
         let wrong = change("not-the-old-one", "another-sesame-8");
         assert_problem(&wrong, 422, "invalid");
         assert_eq!(wrong.json()["errors"][0]["code"], "wrong_password");

@@ -14,6 +14,7 @@ pub mod random;
 pub mod receiver;
 pub mod scram;
 pub mod server;
+pub mod sink;
 pub mod smtp;
 pub mod wire;
 
