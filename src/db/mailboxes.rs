@@ -278,16 +278,16 @@ pub struct Unused {
 }
 
 fn read_unused(row: &Row) -> Result<Unused> {
-    Ok(Unused { row: read(row)?, last: row.get(24)? })
+    Ok(Unused { row: read(row)?, last: row.get(26)? })
 }
 
 /// Mailboxes of tenants at and below a path without a login by a protocol since a moment, by id.
 pub async fn unused(tx: &mut Tx, path: &str, protocol: Protocol, before: i64, page: Page) -> Result<Vec<Unused>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only, l.at \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id LEFT JOIN logins l ON l.mailbox_id = m.id AND l.protocol = $5 \
-         WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.created_at < $6 AND (l.at IS NULL OR l.at < $6) \
-         AND m.id > $3 ORDER BY m.id LIMIT $4";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        ", l.at FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id LEFT JOIN logins l ON l.mailbox_id = m.id AND l.protocol = $5 WHERE t.path >= $1 AND t.path < $2 AND m.deleted_at IS NULL AND m.created_at < $6 AND (l.at IS NULL OR l.at < $6) AND m.id > $3 ORDER BY m.id LIMIT $4"
+    );
     let end = super::tenants::path_end(path);
     let args = [path.into(), end.into(), page.after.into(), page.fetch(), protocol.as_str().into(), before.into()];
     tx.all(SQL, &args).await?.iter().map(read_unused).collect()
@@ -301,11 +301,11 @@ pub async fn unused_of_domain(
     before: i64,
     page: Page,
 ) -> Result<Vec<Unused>> {
-    const SQL: &str = "SELECT m.id, m.domain_id, m.tenant_id, t.path, m.address, m.name, m.password_hash, m.password_epoch, m.quota_bytes, m.quota_messages, \
-         m.imap, m.pop3, m.submission, m.pop3_on_delete, m.pop3_expire_days, m.restrictions, m.mode, m.expires_at, m.expired, m.deleted_at, m.purge_at, m.created_at, m.revision, m.app_passwords_only, l.at \
-         FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id LEFT JOIN logins l ON l.mailbox_id = m.id AND l.protocol = $4 \
-         WHERE m.domain_id = $1 AND m.deleted_at IS NULL AND m.created_at < $5 AND (l.at IS NULL OR l.at < $5) \
-         AND m.id > $2 ORDER BY m.id LIMIT $3";
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        ", l.at FROM mailboxes m JOIN tenants t ON t.id = m.tenant_id LEFT JOIN logins l ON l.mailbox_id = m.id AND l.protocol = $4 WHERE m.domain_id = $1 AND m.deleted_at IS NULL AND m.created_at < $5 AND (l.at IS NULL OR l.at < $5) AND m.id > $2 ORDER BY m.id LIMIT $3"
+    );
     let args = [domain.0.into(), page.after.into(), page.fetch(), protocol.as_str().into(), before.into()];
     tx.all(SQL, &args).await?.iter().map(read_unused).collect()
 }

@@ -1,9 +1,11 @@
 //! Mailboxes: created, changed and renamed by whoever reaches their domain; how they end is in `ends`.
 
 mod ends;
+mod last_logins;
 
 pub use ends::{GRACE_DAYS, delete, delete_softly, restore};
 pub(super) use ends::{end, purge};
+pub use last_logins::{LastLogin, last_logins};
 
 use super::change::{check_unchanged, closes_all, taken, view};
 use super::containment::{self, Containment};
@@ -20,7 +22,7 @@ use crate::db::levels::{self, Above, EffectiveQuota};
 use crate::db::listing::Listing;
 use crate::db::mailboxes::{self as rows, MailboxRow};
 use crate::db::protocols::ProtocolSettings;
-use crate::db::{Arg, Tx, api_sessions, domains as domain_rows, logins};
+use crate::db::{Arg, Tx, api_sessions, domains as domain_rows};
 use crate::model::ids::{AliasId, DomainId, MailboxId, TenantId};
 use crate::model::{
     EmailAddress, LimitName, Limits, MailboxMode, Protocol, Quota, Resource, Revision, Timestamp, Touch, WhoMayPost,
@@ -571,30 +573,6 @@ async fn rename(tx: &mut Tx, caller: &Caller, mailbox: &mut MailboxRow, address:
     mailbox.domain = domain.id;
     mailbox.address = address;
     Ok(())
-}
-
-/// A last login as callers see it.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct LastLogin {
-    /// By which protocol.
-    pub protocol: Protocol,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// From which address.
-    #[schema(example = "203.0.113.7")]
-    pub from: String,
-}
-
-/// The last login of a mailbox by each protocol.
-pub async fn last_logins(control: &Control, caller: &Caller, id: MailboxId) -> Result<Vec<LastLogin>> {
-    let mut tx = control.db.read().await?;
-    reach(&mut tx, caller, id).await?;
-    let rows = logins::list(&mut tx, id).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| LastLogin { protocol: row.protocol, at: Timestamp(row.at), from: row.peer })
-        .collect())
 }
 
 /// Whether the caller may end the mailbox's live sessions: whoever reaches it, unless it may only read.
