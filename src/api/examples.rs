@@ -135,6 +135,7 @@ pub(super) fn parameter(path: &str, name: &str) -> Option<Value> {
         (None, "include") => json!("effective"),
         (None, "dry_run") => json!(true),
         (None, "days") => json!(90),
+        (None, "protocol") => json!("pop3"),
         (None, "deleted") => json!(false),
         (None, "grace_days") => json!(30),
         (None, "prefix") => json!("exam"),
