@@ -71,7 +71,7 @@ pub(super) fn api(globals: &Globals) -> Result<Api, Failure> {
         (None, Some(kept)) => Bearer::SignedIn(Box::new(kept)),
         (None, None) => Bearer::Nobody,
     };
-    Api::new(&url, ca, bearer)
+    Api::new(&url, ca, bearer, globals.insecure_http)
 }
 
 fn same(a: &str, b: &str) -> bool {
@@ -88,7 +88,7 @@ pub(super) async fn login(globals: &Globals, matches: &ArgMatches) -> Result<Exi
     let around = ApiAccess::from_environment();
     let url = globals.api.clone().or(around.url).unwrap_or_else(|| DEFAULT_API.to_owned());
     let ca = globals.ca.clone().or(around.ca).map(absolute);
-    let mut api = Api::new(&url, ca.clone(), Bearer::Nobody)?;
+    let mut api = Api::new(&url, ca.clone(), Bearer::Nobody, globals.insecure_http)?;
     let password = secret(&format!("Password of {name}: "))?;
     let mut answer = api.send(&post("/v1/sign-in", json!({"name": name, "password": password}))).await?.json()?;
     if let Some(challenge) = answer["challenge"].as_str() {
@@ -119,8 +119,8 @@ pub(super) async fn logout(globals: &Globals) -> Result<ExitCode, Failure> {
         say("Nobody is signed in.");
         return Ok(ExitCode::SUCCESS);
     };
-    let mut api =
-        Api::new(&found.api.clone(), globals.ca.clone().or(found.ca.clone()), Bearer::SignedIn(Box::new(found)))?;
+    let (url, ca) = (found.api.clone(), globals.ca.clone().or(found.ca.clone()));
+    let mut api = Api::new(&url, ca, Bearer::SignedIn(Box::new(found)), globals.insecure_http)?;
     let ask = Ask { method: "POST".into(), target: "/v1/sign-out".into(), headers: Vec::new(), body: None };
     let ended = api.send(&ask).await;
     fs::remove_file(&path).map_err(|error| Failure::Other(format!("{}: {error}", path.display())))?;

@@ -13,6 +13,8 @@ pub(super) struct Globals {
     pub api: Option<String>,
     /// A PEM file with certificates to trust beside the system's.
     pub ca: Option<String>,
+    /// Whether passwords and tokens may go to another machine unencrypted.
+    pub insecure_http: bool,
     /// Whether to print JSON as the API sent it.
     pub json: bool,
     /// Whether to read all pages.
@@ -26,7 +28,8 @@ impl Globals {
     pub fn of(matches: &ArgMatches) -> Self {
         let text = |name| matches.try_get_one::<String>(name).ok().flatten().cloned();
         let flag = |name| matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false);
-        Self { api: text("api"), ca: text("ca"), json: flag("json"), all: flag("all"), yes: flag("yes") }
+        let (json, all, yes) = (flag("json"), flag("all"), flag("yes"));
+        Self { api: text("api"), ca: text("ca"), insecure_http: flag("insecure_http"), json, all, yes }
     }
 }
 
@@ -59,6 +62,12 @@ pub(super) fn add_operations(command: Command, contract: &Contract) -> Command {
 fn with_connection(command: Command) -> Command {
     command
         .arg(Arg::new("api").long("api").value_name("URL").help("The API [env FACTEUR_API; else where you signed in]"))
+        .arg(
+            Arg::new("insecure_http")
+                .long("insecure-http")
+                .action(clap::ArgAction::SetTrue)
+                .help("Send passwords and tokens to another machine by http://, unencrypted"),
+        )
         .arg(
             Arg::new("ca")
                 .long("ca")

@@ -18,6 +18,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// How long a request may take; `Prefer: wait` has at most 30 s of it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// After how long without a sign of life a stream is given up; the API gives one every 15 s.
+const SILENCE: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of 1,000 objects is far smaller.
 const ANSWER_OCTETS: usize = 64 * 1024 * 1024;
 
@@ -113,11 +115,15 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// An API at a URL.
-    pub fn new(url: &str, ca: Option<String>, bearer: super::account::Bearer) -> Result<Self, Failure> {
+    /// An API at a URL. Without TLS only on this machine, unless `insecure` says otherwise.
+    pub fn new(url: &str, ca: Option<String>, bearer: super::account::Bearer, insecure: bool) -> Result<Self, Failure> {
         let base: Uri = url.parse().map_err(|_| Failure::Usage(format!("{url} is no URL")))?;
         if base.host().is_none() || !["http", "https"].contains(&base.scheme_str().unwrap_or_default()) {
             return Err(Failure::Usage(format!("{url} must begin with http:// or https://")));
+        }
+        if base.scheme_str() == Some("http") && !insecure && !is_this_machine(base.host().unwrap_or_default()) {
+            let text = "is another machine, and http:// shows passwords and tokens to whoever listens";
+            return Err(Failure::Usage(format!("{url} {text}: use https://, or --insecure-http")));
         }
         Ok(Self { base, ca, bearer })
     }
@@ -143,6 +149,31 @@ impl Api {
     }
 
     async fn exchange(&self, ask: &Ask, token: Option<&str>) -> Result<Answer, Failure> {
+        collect(self.open(ask, token).await?).await
+    }
+
+    /// Sends a request and gives what comes, as it comes, to `take`, until that says false or the stream ends.
+    pub async fn stream(&mut self, ask: &Ask, mut take: impl FnMut(&Bytes) -> bool) -> Result<(), Failure> {
+        let mut opened = self.open(ask, self.bearer.token().as_deref()).await?;
+        if opened.answer.status() == 401 && super::account::refresh(self).await? {
+            opened = self.open(ask, self.bearer.token().as_deref()).await?;
+        }
+        if !opened.answer.status().is_success() {
+            let answer = collect(opened).await?;
+            let problem = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+            return Err(Failure::Refused(answer.status, Box::new(problem)));
+        }
+        let silent = |_| Failure::NoAnswer(format!("nothing for {} s", SILENCE.as_secs()));
+        while let Some(frame) = tokio::time::timeout(SILENCE, opened.answer.frame()).await.map_err(silent)? {
+            let frame = frame.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            if frame.data_ref().is_some_and(|octets| !take(octets)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self, ask: &Ask, token: Option<&str>) -> Result<Opened, Failure> {
         let host = self.base.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let tls = self.base.scheme_str() == Some("https");
         let port = self.base.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -199,17 +230,64 @@ impl Api {
     }
 }
 
-async fn over<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, Failure>
+/// Whether a host of a URL is this machine, whatever a name server says of it.
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    let named = host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
+    named || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// An answer whose body has still to come; the connection ends with it.
+struct Opened {
+    answer: hyper::Response<hyper::body::Incoming>,
+    _connection: tokio_util::task::AbortOnDropHandle<Result<(), hyper::Error>>,
+}
+
+async fn over<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Opened, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let broken = |error: hyper::Error| Failure::NoAnswer(error.to_string());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let driver = tokio::spawn(connection);
+    let driver = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(connection));
     let answer = sender.send_request(request).await.map_err(broken)?;
-    let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), ANSWER_OCTETS).collect().await;
+    Ok(Opened { answer, _connection: driver })
+}
+
+async fn collect(opened: Opened) -> Result<Answer, Failure> {
+    let status = opened.answer.status().as_u16();
+    let body = Limited::new(opened.answer.into_body(), ANSWER_OCTETS).collect().await;
     let body = body.map_err(|error| Failure::NoAnswer(error.to_string()))?.to_bytes();
-    driver.abort();
     Ok(Answer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::account::Bearer;
+
+    #[test]
+    fn tokens_leave_this_machine_encrypted_unless_told_otherwise() {
+        let may = |url: &str, insecure| Api::new(url, None, Bearer::Nobody, insecure).is_ok();
+        for url in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost",
+            "http://LOCALHOST/x",
+            "https://mail.example",
+        ] {
+            assert!(may(url, false), "{url}");
+        }
+        for url in [
+            "http://mail.example",
+            "http://192.0.2.1:8080",
+            "http://localhost.example",
+            "http://127.0.0.1.example",
+            "http://0.0.0.0",
+        ] {
+            assert!(!may(url, false), "{url}");
+            assert!(may(url, true), "{url}");
+        }
+        assert!(!may("ftp://localhost", true));
+    }
 }

@@ -8,6 +8,7 @@ mod account;
 mod arguments;
 mod client;
 mod contract;
+mod follow;
 mod request;
 mod show;
 
@@ -80,6 +81,9 @@ impl Cli {
         let request = request::build(operation, leaf, &mut api, &self.contract).await?;
         if operation.method == "DELETE" {
             request::confirm(&request, globals.yes)?;
+        }
+        if operation.path == "/v1/events" {
+            return follow::run(&mut api, &request.page(None), globals.json).await;
         }
         let shown = show::Shown::new(globals.json);
         let mut cursor = None;
