@@ -52,7 +52,7 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, app: Ro
     let mut tls = (*tls).clone();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let serving = Serving { app, tls: Arc::new(tls), shutdown: shutdown.clone(), patience: Patience::USUAL };
-    let places = Admission::new(bounds::HTTP_CONNECTIONS);
+    let places = Admission::with_reserve(bounds::HTTP_CONNECTIONS, bounds::HTTP_CONNECTIONS_RESERVE);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {

@@ -265,6 +265,8 @@ pub const LINKS_KEPT_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const SMARTHOST_TIME: Duration = Duration::from_secs(30);
 /// Letters that one look at the outbox takes.
 pub const OUTBOX_BATCH: i64 = 20;
+/// HTTP connections beyond those, from this machine alone: for whoever looks after it.
+pub const HTTP_CONNECTIONS_RESERVE: usize = 16;
 /// Networks of one `allow_from`: each login looks at all of them.
 pub const NETWORKS: usize = 100;
 /// Scopes, and domains, of one key: each request looks at all of them.
@@ -273,6 +275,8 @@ pub const KEY_SCOPES: usize = 100;
 pub const PAGE_ITEMS: usize = 1000;
 /// Items of a page when the caller names no limit.
 pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Octets of the items of a page, as JSON: it ends before the item that passes them, unless that is its first.
+pub const PAGE_OCTETS: usize = 4 * 1024 * 1024;
 /// Octets of the beginning of a name or address that a list is filtered by.
 pub const PREFIX_OCTETS: usize = LOCAL_PART_OCTETS + 1 + DOMAIN_OCTETS;
 /// Octets of a cursor.

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Admission {
     inner: Arc<Mutex<Counts>>,
     total_limit: usize,
+    /// Places beyond those, for this machine alone.
+    reserve: usize,
     network_limit: usize,
 }
 
@@ -45,7 +47,13 @@ impl Admission {
     /// Bounds from [`bounds`]; connections from loopback count only in all, since a
     /// webmail or proxy on this machine stands for many people.
     pub fn new(total_limit: usize) -> Self {
-        Self { inner: Arc::default(), total_limit, network_limit: bounds::CONNECTIONS_PER_NETWORK }
+        Self { inner: Arc::default(), total_limit, reserve: 0, network_limit: bounds::CONNECTIONS_PER_NETWORK }
+    }
+
+    /// The same, with places that only connections from loopback get once all others are taken: whoever looks after
+    /// this machine gets in while it is flooded.
+    pub fn with_reserve(total_limit: usize, reserve: usize) -> Self {
+        Self { reserve, ..Self::new(total_limit) }
     }
 
     /// A place for a connection from `peer`, if there is one.
@@ -53,8 +61,9 @@ impl Admission {
         let network = Network::from(peer);
         let mut counts = self.inner.lock();
         let of_network = counts.networks.get(&network).copied().unwrap_or(0);
-        if counts.total >= self.total_limit || (of_network >= self.network_limit && !peer.to_canonical().is_loopback())
-        {
+        let own = peer.to_canonical().is_loopback();
+        let limit = if own { self.total_limit + self.reserve } else { self.total_limit };
+        if counts.total >= limit || (of_network >= self.network_limit && !own) {
             return None;
         }
         counts.total += 1;
@@ -106,5 +115,20 @@ mod tests {
             admission.admit(IpAddr::from([192, 0, 2, 1])).unwrap(),
         ];
         assert!(admission.admit(IpAddr::from([192, 0, 2, 2])).is_none());
+    }
+
+    #[test]
+    fn this_machine_gets_in_while_others_have_all_places() {
+        let admission = Admission::with_reserve(2, 1);
+        let peer = |last| IpAddr::from([192, 0, 2, last]);
+        let held = [admission.admit(peer(1)).unwrap(), admission.admit(peer(2)).unwrap()];
+        assert!(admission.admit(peer(3)).is_none());
+        let own = IpAddr::from([127, 0, 0, 1]);
+        let reserved = admission.admit(own).unwrap();
+        assert!(admission.admit(own).is_none(), "the reserve has an end, too");
+        drop(held);
+        assert!(admission.admit(peer(3)).is_some());
+        drop(reserved);
+        assert_eq!(admission.open(), 0);
     }
 }
