@@ -9,6 +9,7 @@ mod containment;
 mod editable;
 mod events;
 mod every_operation;
+mod fields;
 mod links;
 mod lists;
 mod mail;

@@ -16,7 +16,7 @@ crate::on_both_databases!(
     an_unknown_query_parameter_is_refused_everywhere,
 );
 
-fn document(server: &Server) -> Value {
+pub(super) fn document(server: &Server) -> Value {
     let text = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/facteur.json"));
     let committed: Value = serde_json::from_slice(&text.expect("the document is committed")).expect("JSON");
     let served = server.anonymous().get("/openapi.json");
@@ -67,12 +67,12 @@ fn without_a_token_it_is_401(backend: Backend) {
 }
 
 /// One object of every kind, all of one tenant.
-struct Objects {
+pub(super) struct Objects {
     ids: Vec<(&'static str, String)>,
 }
 
 impl Objects {
-    fn make(server: &Server, operator: &Api, tenant: &str) -> Self {
+    pub(super) fn make(server: &Server, operator: &Api, tenant: &str) -> Self {
         let user = json!({"tenant": tenant, "name": "victim", "password": "victim-of-the-test-1"});
         let user = id(&operator.make("/v1/users", &user));
         let domain = id(&operator.make("/v1/domains", &json!({"tenant": tenant, "name": "victim.example"})));
@@ -133,14 +133,14 @@ impl Objects {
     }
 
     /// What stands for the parameter that this much of a path leads to.
-    fn at(&self, prefix: &str) -> String {
+    pub(super) fn at(&self, prefix: &str) -> String {
         let found = self.ids.iter().find(|(kind, _)| *kind == prefix);
         found.unwrap_or_else(|| panic!("no object is made for {prefix}}}")).1.clone()
     }
 }
 
 /// A path with its parameters filled in; `value` gets the path so far, earlier parameters as `{}`.
-fn filled(path: &str, value: impl Fn(&str) -> String) -> String {
+pub(super) fn filled(path: &str, value: impl Fn(&str) -> String) -> String {
     let (mut out, mut shape, mut rest) = (String::new(), String::new(), path);
     while let Some((before, after)) = rest.split_once('{') {
         let (_, tail) = after.split_once('}').expect("a closed brace");
