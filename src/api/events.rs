@@ -105,7 +105,7 @@ pub(super) async fn follow(
     // What is applied from here on wakes it, also what comes while the first batch is read.
     let mut applied = state.directory.applied_changes();
     let first = revisions::after(&state.control, &caller, after, BATCH).await?;
-    if first.items.len() == BATCH {
+    if first.more {
         applied.mark_changed();
     }
     let following = Following {
@@ -162,7 +162,7 @@ impl Following {
         let more = revisions::after(&self.state.control, &self.caller, self.after, BATCH).await.ok()?;
         self.after = more.next_after;
         // A full batch is followed by the next at once.
-        if more.items.len() == BATCH {
+        if more.more {
             self.applied.mark_changed();
         }
         self.waiting = more.items.into();
@@ -174,5 +174,7 @@ impl Following {
 }
 
 fn event(revision: &RevisionView) -> Option<Event> {
-    Event::default().id(revision.number.to_string()).event(&revision.action).json_data(revision).ok()
+    // One whose action cannot be read is an event, too: without it a follower would believe that nothing is missing.
+    let action = if revision.action.is_empty() { "damaged" } else { &revision.action };
+    Event::default().id(revision.number.to_string()).event(action).json_data(revision).ok()
 }

@@ -3,10 +3,12 @@
 use super::extract::too_large;
 use super::problem::Problem;
 use super::server::Peer;
+use super::written::{self, Written};
 use super::{ApiState, dry_run, kinds};
 use crate::control::idempotency::{self, Begun};
-use crate::control::{Caller, Error};
-use crate::model::bounds;
+use crate::control::{Caller, Error, revisions};
+use crate::model::{Revision, bounds};
+use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -16,6 +18,7 @@ use std::time::Instant;
 use tracing::Instrument;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Octets of an answer that is kept for its Idempotency-Key.
 const ANSWER_OCTETS: usize = 4 * 1024 * 1024;
@@ -119,6 +122,7 @@ async fn run_once(
     match idempotency::begin(&state.control, &state.seal, caller, key, &hash).await? {
         Begun::Fresh => {}
         Begun::Answered(status, kept) => return restore(status, &kept),
+        Begun::Done(revision) => return done(state, caller, revision).await,
         Begun::Running => {
             let detail = "a request with this Idempotency-Key is still running, or its server died in it: \
                 read the object to see whether it was done; a new key does it anew";
@@ -129,14 +133,35 @@ async fn run_once(
             return Err(Problem::field("Idempotency-Key", "reused", detail));
         }
     }
+    let (mut parts, mut caller) = (parts, caller.clone());
+    caller.intent.once = Some(key.into());
+    parts.extensions.insert(caller.clone());
     // In a task of its own: a caller who goes away, or whose time is up, must not part the write from its answer.
-    let (state, caller, key) = (state.clone(), caller.clone(), key.to_owned());
+    let (state, key) = (state.clone(), key.to_owned());
     let run = async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         keep(&state, &caller, &key, response).await
     };
     let running = tokio::spawn(run.in_current_span());
     running.await.map_err(|_| Problem::unavailable())?
+}
+
+/// The answer of a request that was done and whose own answer got lost: what its revision says of the object. What was to
+/// be shown once, such as a key's text, went with the answer.
+async fn done(state: &ApiState, caller: &Caller, revision: i64) -> Result<Response, Problem> {
+    let made = revisions::get(&state.control, caller, revision).await?;
+    let creates = made.before.is_none() && made.after.is_some();
+    let object = made.after.unwrap_or_else(|| serde_json::Value::Object(Default::default()));
+    let effect = written::effect(state, Revision(revision)).await;
+    let mut response = Json(Written { object, effect }).into_response();
+    if creates {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 /// Keeps an answer under its key; failures of ours are not kept, so that the request can be tried again.
@@ -174,7 +199,7 @@ fn restore(status: u16, kept: &[u8]) -> Result<Response, Problem> {
         }
         rest = after.get(1..).unwrap_or_default();
     }
-    response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     *response.body_mut() = Body::from(Bytes::copy_from_slice(rest));
     Ok(response)
 }

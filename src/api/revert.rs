@@ -62,6 +62,9 @@ pub(super) async fn revert(
     Of(number): Of<i64>,
 ) -> Result<Response, Problem> {
     let revision = revisions::get(&state.control, &caller, number).await?;
+    if revision.damaged.is_some() {
+        return Err(not_revertible(revisions::DAMAGED));
+    }
     caller.intent.undoes = Some(number);
     let from_within = FromWithin { routes: routes.0, caller };
     let opposite = undo::opposite(&revision.action, &revision.object).map_err(not_revertible)?;

@@ -43,6 +43,8 @@ pub struct Intent {
     pub old_id: Option<i64>,
     /// The writes that it is done together with.
     pub together: Option<Together>,
+    /// The Idempotency-Key under which it is done once.
+    pub once: Option<Arc<str>>,
     /// The hash of the password that the write brings, made beforehand.
     pub hash: Option<String>,
 }

@@ -6,6 +6,7 @@ use super::dry_run::Foreseen;
 use super::together::Held;
 use super::{Caller, Control, Error, Intent, Result};
 use crate::db::effective::{Effective, EffectiveAccess};
+use crate::db::idempotency;
 use crate::db::revisions::{self, RevisionRow};
 use crate::db::{DbError, Tx};
 use crate::model::revision::Touch;
@@ -101,8 +102,13 @@ impl Change {
             touches: record.touches,
             undoes: self.intent.undoes,
             on_behalf_of: self.on_behalf_of,
+            damaged: Vec::new(),
         };
         revisions::insert(&mut self.tx, &row).await?;
+        // With the change or not at all: whether it was done is known however its answer gets lost.
+        if let Some(key) = &self.intent.once {
+            idempotency::done(&mut self.tx, &row.caller, key, row.number).await?;
+        }
         if let Some(together) = self.tx.together() {
             together.made(self.revision);
             return Ok(self.revision);

@@ -319,7 +319,7 @@ fn is_changed(old: &WebhookRow, new: &WebhookRow) -> bool {
 }
 
 /// Whether a revision is a webhook's: of its tenant or below, and one of its events.
-fn is_for(row: &WebhookRow, path: &str, action: &str) -> bool {
+pub(super) fn is_for(row: &WebhookRow, path: &str, action: &str) -> bool {
     path.starts_with(&row.path) && row.events.iter().any(|pattern| fits(pattern, action))
 }
 

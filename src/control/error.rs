@@ -69,6 +69,9 @@ impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Failed(text) => Self::Unavailable(text),
+            // Whoever knows better says so; it is a conflict in any case, and no fault of ours.
+            DbError::Unique(_) => Self::AlreadyExists("its id, name or address"),
+            DbError::Referred => Self::InUse("something refers to it, or what it refers to is gone"),
             other => Self::Internal(other.to_string()),
         }
     }

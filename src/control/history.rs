@@ -1,11 +1,14 @@
 //! The log is kept for a set time; what is older goes into a file first, then out of the database.
 //!
 //! One file a batch, named by its first and last number, whole or not there at all: a crash between file and deletion only
-//! writes the same file again. Invariant: what leaves the database is on disk, and the newest revision always stays.
+//! writes the same file again. Invariant: what leaves the database is on disk and was
+//! sent by every webhook that wants it, and the newest revision always stays.
 
+use super::dispatch::is_for;
 use super::revisions::RevisionView;
 use super::{Control, Error, Result};
 use crate::db::revisions::{self as rows, RevisionRow};
+use crate::db::webhooks::{self, WebhookRow};
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,6 +17,8 @@ use std::time::Duration;
 
 /// Revisions of one file.
 const BATCH: usize = 5000;
+/// A file that is not full waits so long for more: where little changes there is one a day, not one a look.
+const GATHER_MS: i64 = 24 * 3600 * 1000;
 
 /// A line of a file: the revision, and the tenant's path that says who could see it.
 #[derive(serde::Serialize)]
@@ -31,10 +36,15 @@ pub async fn export(control: &Control, folder: &Path, keep: Duration) -> Result<
         let mut tx = control.db.read().await?;
         let mut batch = rows::oldest_of(&mut tx, BATCH as i64).await?;
         let newest = rows::newest(&mut tx).await?.0;
+        let webhooks = webhooks::enabled(&mut tx).await?;
         drop(tx);
         // A beginning of the log, so that it has no holes also where clocks went back.
-        let old = batch.iter().take_while(|row| row.at < before && row.number < newest).count();
+        let ripe = |row: &RevisionRow| row.at < before && row.number < newest && !is_waited_for(row, &webhooks);
+        let old = batch.iter().take_while(|row| ripe(row)).count();
         let full = old == BATCH;
+        if !full && batch.first().is_some_and(|row| row.at >= before - GATHER_MS) {
+            return Ok(dropped);
+        }
         batch.truncate(old);
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(dropped) };
         let last = last.number;
@@ -49,6 +59,11 @@ pub async fn export(control: &Control, folder: &Path, keep: Duration) -> Result<
             return Ok(dropped);
         }
     }
+}
+
+/// Whether a webhook has still to send it: one that fails is disabled after some days, so this ends.
+fn is_waited_for(row: &RevisionRow, webhooks: &[WebhookRow]) -> bool {
+    webhooks.iter().any(|webhook| webhook.progress.delivered_to < row.number && is_for(webhook, &row.path, &row.action))
 }
 
 /// Writes a file whole or not at all: temporary name, sync, rename, sync of the folder.

@@ -14,6 +14,8 @@ pub enum Begun {
     Fresh,
     /// It was answered: status and body.
     Answered(u16, Vec<u8>),
+    /// It was done, by this revision, and its answer got lost.
+    Done(i64),
     /// The same request is running right now, or the process died in it. It is never run again: whether
     /// it was done cannot be told from here.
     Running,
@@ -44,7 +46,7 @@ pub async fn begin(control: &Control, seal: &Seal, caller: &Caller, key: &str, r
         return Ok(Begun::Mismatch);
     }
     if row.status == 0 {
-        return Ok(Begun::Running);
+        return Ok(row.revision.map_or(Begun::Running, Begun::Done));
     }
     let body = seal.open_sealed(&name(&who, key), &row.response).map_err(|e| Error::Internal(e.to_string()))?;
     Ok(Begun::Answered(u16::try_from(row.status).unwrap_or(500), body))
@@ -66,7 +68,8 @@ pub async fn finish(
     Ok(tx.commit().await?)
 }
 
-/// Gives a key back whose request did nothing and may be tried again.
+/// Gives a key back whose request did nothing and may be tried again. One that made a revision is kept, whatever became
+/// of the answer.
 pub async fn release(control: &Control, caller: &Caller, key: &str) -> Result<()> {
     let mut tx = control.db.write().await?;
     rows::release(&mut tx, &space(caller), key).await?;

@@ -152,12 +152,11 @@ pub async fn list(control: &Control, caller: &Caller, page: PageRequest) -> Resu
     let mut tx = control.db.read().await?;
     let now = control.now_ms();
     let found = rows::invitations(&mut tx, caller.list_path()?, page.into()).await?;
-    let paged = Paged::new(found, page, |row| row.id.0, |row| row);
-    let mut items = Vec::new();
-    for row in paged.items {
-        items.push(view_of(&mut tx, row, now).await?);
+    let mut views = Vec::new();
+    for row in found {
+        views.push((row.id.0, view_of(&mut tx, row, now).await?));
     }
-    Ok(Paged { items, next: paged.next })
+    Ok(Paged::new(views, page, |(id, _)| *id, |(_, view)| view))
 }
 
 /// One invitation.

@@ -124,14 +124,10 @@ impl ListPage {
     }
 }
 
-impl<T> Paged<T, Place> {
+impl<T: serde::Serialize> Paged<T, Place> {
     /// Of rows that were fetched with one more than the page holds.
-    pub(super) fn of_list<R>(mut rows: Vec<(R, Place)>, page: &ListPage, view: impl FnMut(R) -> T) -> Self {
-        let limit = page.limit.clamp(1, bounds::PAGE_ITEMS);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|(_, place)| place.clone());
-        Self { items: rows.into_iter().map(|(row, _)| row).map(view).collect(), next }
+    pub(super) fn of_list<R>(rows: Vec<(R, Place)>, page: &ListPage, mut view: impl FnMut(R) -> T) -> Self {
+        Self::cut(rows.into_iter().map(|(row, place)| (view(row), place)), page.limit)
     }
 }
 

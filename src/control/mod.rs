@@ -124,13 +124,71 @@ pub struct Paged<T, N = i64> {
     pub next: Option<N>,
 }
 
-impl<T> Paged<T> {
+impl<T: serde::Serialize, N> Paged<T, N> {
+    /// As many items as a page holds, in number and in octets; each comes with its place.
+    fn cut(rows: impl Iterator<Item = (T, N)>, limit: usize) -> Self {
+        let limit = limit.clamp(1, bounds::PAGE_ITEMS);
+        let (mut items, mut octets, mut last) = (Vec::new(), 0, None);
+        for (item, place) in rows {
+            octets += octets_of(&item);
+            if items.len() == limit || (octets > bounds::PAGE_OCTETS && !items.is_empty()) {
+                return Self { items, next: last };
+            }
+            items.push(item);
+            last = Some(place);
+        }
+        Self { items, next: None }
+    }
+}
+
+impl<T: serde::Serialize> Paged<T> {
     /// Of rows that were fetched with one more than the page holds.
-    fn new<R>(mut rows: Vec<R>, page: PageRequest, id: impl Fn(&R) -> i64, view: impl FnMut(R) -> T) -> Self {
-        let limit = page.limit.clamp(1, bounds::PAGE_ITEMS);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = if more { rows.last().map(id) } else { None };
-        Self { items: rows.into_iter().map(view).collect(), next }
+    fn new<R>(rows: Vec<R>, page: PageRequest, id: impl Fn(&R) -> i64, mut view: impl FnMut(R) -> T) -> Self {
+        let with_place = rows.into_iter().map(|row| {
+            let place = id(&row);
+            (view(row), place)
+        });
+        Self::cut(with_place, page.limit)
+    }
+}
+
+/// How long an item is as JSON.
+fn octets_of(item: &impl serde::Serialize) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0 += octets.len();
+            Ok(octets.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, item) {
+        Ok(()) => counter.0,
+        // What cannot be written is refused where it is written.
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_it_has_enough_octets_and_shows_one_item_at_least() {
+        let long = "x".repeat(bounds::PAGE_OCTETS / 2 - 10);
+        let rows = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).zip(1..).collect::<Vec<(String, i64)>>();
+        let cut = |rows: Vec<(String, i64)>, limit| {
+            let paged = Paged::cut(rows.into_iter(), limit);
+            (paged.items.len(), paged.next)
+        };
+        assert_eq!(cut(rows(&[&long, &long, &long]), 10), (2, Some(2)));
+        assert_eq!(cut(rows(&[&long, &long]), 10), (2, None));
+        assert_eq!(cut(rows(&["a", "b", "c"]), 2), (2, Some(2)));
+        let huge = "x".repeat(2 * bounds::PAGE_OCTETS);
+        assert_eq!(cut(rows(&[&huge, "a"]), 10), (1, Some(1)));
+        assert_eq!(cut(Vec::new(), 10), (0, None));
     }
 }

@@ -1,7 +1,7 @@
 //! Revisions as callers see them: who changed what, when, before and after.
 
 use super::diff::{FieldChange, diff};
-use super::{Caller, CallerId, Control, Error, Result, undo};
+use super::{Caller, CallerId, Control, Error, Paged, Result, undo};
 use crate::db::revisions::{self as rows, RevisionRow};
 use crate::model::{Revision, Timestamp, bounds};
 
@@ -32,6 +32,9 @@ pub struct RevisionView {
     pub after: Option<serde_json::Value>,
     /// The revision that it undoes, if it does.
     pub undoes: Option<i64>,
+    /// `unreadable` where a part of it cannot be read in the database any more: that part is empty here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<&'static str>,
 }
 
 /// A revision, what differs by it, and whether it can be undone.
@@ -62,6 +65,7 @@ impl From<RevisionRow> for RevisionView {
             before: parse(row.before),
             after: parse(row.after),
             undoes: row.undoes,
+            damaged: (!row.damaged.is_empty()).then_some("unreadable"),
         }
     }
 }
@@ -70,6 +74,9 @@ impl From<RevisionRow> for RevisionView {
 fn own_log(caller: &Caller) -> Option<String> {
     matches!(caller.id, CallerId::Mailbox(_)).then(|| caller.id.to_string())
 }
+
+/// Why what is damaged cannot be undone.
+pub const DAMAGED: &str = "it cannot be read any more: the database is damaged there";
 
 /// One revision of an object that the caller reaches.
 pub async fn get(control: &Control, caller: &Caller, number: i64) -> Result<RevisionView> {
@@ -88,6 +95,7 @@ pub async fn detail(control: &Control, caller: &Caller, number: i64) -> Result<R
     let changes = diff(revision.before.as_ref(), revision.after.as_ref());
     let nothing = "it shows no difference: passwords and other secrets are not kept";
     let not_revertible = match undo::opposite(&revision.action, &revision.object) {
+        _ if revision.damaged.is_some() => Some(DAMAGED.to_owned()),
         Err(reason) => Some(reason.to_owned()),
         Ok(_) if changes.is_empty() => Some(nothing.to_owned()),
         Ok(_) => None,
@@ -111,16 +119,14 @@ pub async fn list(
     let limit = limit.clamp(1, bounds::PAGE_ITEMS);
     let (before, fetch) = (before.unwrap_or(i64::MAX), limit as i64 + 1);
     let mut tx = control.db.read().await?;
-    let mut rows = match object {
+    let rows = match object {
         // PostgreSQL refuses such a text; no object has such an id.
         Some(object) if object.contains('\0') => Vec::new(),
         Some(object) => rows::list_of_object(&mut tx, object, path, before, fetch).await?,
         None => rows::list(&mut tx, path, before, fetch).await?,
     };
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| row.number);
-    Ok((rows.into_iter().map(RevisionView::from).collect(), next))
+    let Paged { items, next } = Paged::cut(numbered(rows), limit);
+    Ok((items, next))
 }
 
 /// What came after a revision.
@@ -129,6 +135,15 @@ pub struct Feed {
     pub items: Vec<RevisionView>,
     /// After which to ask next: what lies before it has been seen or is not the caller's.
     pub next_after: i64,
+    /// Whether there is more already.
+    pub more: bool,
+}
+
+fn numbered(rows: Vec<RevisionRow>) -> impl Iterator<Item = (RevisionView, i64)> {
+    rows.into_iter().map(|row| {
+        let number = row.number;
+        (RevisionView::from(row), number)
+    })
 }
 
 /// Revisions of objects that the caller reaches after a number, oldest first, at most `limit`.
@@ -140,12 +155,9 @@ pub async fn after(control: &Control, caller: &Caller, after: i64, limit: usize)
     if let Some(oldest) = rows::oldest(&mut tx).await?.filter(|oldest| after.saturating_add(1) < *oldest) {
         return Err(Error::HistoryDropped(oldest));
     }
-    let rows = rows::list_after(&mut tx, path, after, limit as i64).await?;
-    let next_after = match rows.last() {
-        Some(last) if rows.len() == limit => last.number,
-        _ => newest.max(after),
-    };
-    Ok(Feed { items: rows.into_iter().map(RevisionView::from).collect(), next_after })
+    let rows = rows::list_after(&mut tx, path, after, limit as i64 + 1).await?;
+    let Paged { items, next } = Paged::cut(numbered(rows), limit);
+    Ok(Feed { items, next_after: next.unwrap_or(newest.max(after)), more: next.is_some() })
 }
 
 /// The newest revision.

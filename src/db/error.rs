@@ -40,16 +40,43 @@ impl From<sqlx::Error> for DbError {
 }
 
 impl DbError {
-    /// True when the unique column that stood against it is `table.column` (`table_column_key` in PostgreSQL).
+    /// True when the unique column that stood against it is `table.column`, its `_key`, or the table's id.
     pub fn is_unique(&self, table: &str, column: &str) -> bool {
-        match self {
-            Self::Unique(name) => {
-                name.contains(&format!("{table}.{column}"))
-                    || name.contains(&format!("{table}_{column}_key"))
-                    || name.contains(&format!("{table}_pkey"))
-                    || name == &format!("{table}_{column}")
+        let Self::Unique(name) = self else { return false };
+        match name.strip_prefix("UNIQUE constraint failed: ") {
+            // SQLite names the columns.
+            Some(columns) => columns.split(", ").any(|one| {
+                one.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).is_some_and(|one| {
+                    one == "id" || one.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest == "_key")
+                })
+            }),
+            // PostgreSQL names the constraint.
+            None => {
+                [format!("{table}_{column}_key"), format!("{table}_{column}"), format!("{table}_pkey")].contains(name)
             }
-            _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_known_in_both_databases_words_and_an_id_stands_for_the_object() {
+        let is = |name: &str| DbError::Unique(name.into()).is_unique("domains", "name");
+        for name in ["domains.name", "domains.id", "domains.tenant_id, domains.name"] {
+            assert!(is(&format!("UNIQUE constraint failed: {name}")), "{name}");
+        }
+        assert!(is("domains_name_key") && is("domains_pkey"));
+        for name in [
+            "UNIQUE constraint failed: domains.alias_of",
+            "UNIQUE constraint failed: other_domains.name",
+            "aliases_pkey",
+        ] {
+            assert!(!is(name), "{name}");
+        }
+        let address = DbError::Unique("UNIQUE constraint failed: mailboxes.address_key".into());
+        assert!(address.is_unique("mailboxes", "address"));
     }
 }

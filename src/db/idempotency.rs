@@ -13,6 +13,8 @@ pub struct StoredAnswer {
     pub response: Vec<u8>,
     /// Unix milliseconds.
     pub created_at: i64,
+    /// The revision that it made, as soon as that is durable.
+    pub revision: Option<i64>,
 }
 
 /// Takes a key; false when it is taken.
@@ -25,14 +27,22 @@ pub async fn begin(tx: &mut Tx, caller: &str, key: &str, request_hash: &[u8], no
 
 /// What stands under a key.
 pub async fn find(tx: &mut Tx, caller: &str, key: &str) -> Result<Option<StoredAnswer>> {
-    const SQL: &str = "SELECT request_hash, status, response, created_at FROM idempotency_keys WHERE caller = $1 AND idempotency_key = $2";
+    const SQL: &str = "SELECT request_hash, status, response, created_at, revision FROM idempotency_keys WHERE caller = $1 AND idempotency_key = $2";
     let Some(row) = tx.one(SQL, &[caller.into(), key.into()]).await? else { return Ok(None) };
     Ok(Some(StoredAnswer {
         request_hash: row.get(0)?,
         status: row.get(1)?,
         response: row.get(2)?,
         created_at: row.get(3)?,
+        revision: row.get(4)?,
     }))
+}
+
+/// Notes the revision that the request makes, in the transaction that makes it.
+pub async fn done(tx: &mut Tx, caller: &str, key: &str, revision: i64) -> Result<()> {
+    const SQL: &str =
+        "UPDATE idempotency_keys SET revision = $3 WHERE caller = $1 AND idempotency_key = $2 AND status = 0";
+    tx.execute(SQL, &[caller.into(), key.into(), revision.into()]).await.map(drop)
 }
 
 /// Keeps the answer.
@@ -42,9 +52,10 @@ pub async fn finish(tx: &mut Tx, caller: &str, key: &str, status: i64, response:
     tx.execute(SQL, &[caller.into(), key.into(), status.into(), response.into()]).await.map(drop)
 }
 
-/// Gives a key back whose request did nothing.
+/// Gives a key back whose request did nothing; one that made a revision stays.
 pub async fn release(tx: &mut Tx, caller: &str, key: &str) -> Result<()> {
-    const SQL: &str = "DELETE FROM idempotency_keys WHERE caller = $1 AND idempotency_key = $2 AND status = 0";
+    const SQL: &str =
+        "DELETE FROM idempotency_keys WHERE caller = $1 AND idempotency_key = $2 AND status = 0 AND revision IS NULL";
     tx.execute(SQL, &[caller.into(), key.into()]).await.map(drop)
 }
 

@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (144, include_str!("../../migrations/control/0144_quota_warnings.sql")),
     (150, include_str!("../../migrations/control/0150_containment.sql")),
     (160, include_str!("../../migrations/control/0160_lists.sql")),
+    (161, include_str!("../../migrations/control/0161_idempotency_revision.sql")),
 ];
 
 pub(super) async fn run(db: &Db) -> Result<()> {

@@ -32,28 +32,52 @@ pub struct RevisionRow {
     pub undoes: Option<i64>,
     /// The id of the user or mailbox for whom the caller acted.
     pub on_behalf_of: Option<String>,
+    /// The columns that cannot be read: what they stand for is empty.
+    pub damaged: Vec<&'static str>,
 }
 
+/// What is read of a revision.
 macro_rules! columns {
     () => {
         "number, at, caller, action, object, path, before_json, after_json, touches, undoes, on_behalf_of"
     };
 }
 
+/// A row as far as it can be read: one that is damaged breaks nothing but itself.
 fn read(row: &Row) -> Result<RevisionRow> {
-    Ok(RevisionRow {
-        number: row.get(0)?,
-        at: row.get(1)?,
-        caller: row.get(2)?,
-        action: row.get(3)?,
-        object: row.get(4)?,
-        path: row.get(5)?,
-        before: row.get(6)?,
-        after: row.get(7)?,
-        touches: read_touches(row, 8)?,
-        undoes: row.get(9)?,
-        on_behalf_of: row.get(10)?,
+    let number = row.get(0)?;
+    let mut damaged = Vec::new();
+    let at = or_empty(row.get(1), "at", &mut damaged);
+    let caller = or_empty(row.get(2), "caller", &mut damaged);
+    let mut action: String = or_empty(row.get(3), "action", &mut damaged);
+    // A line of an event stream, and a word of ours.
+    if action.chars().any(char::is_control) {
+        action = String::new();
+        damaged.push("action");
+    }
+    let object = or_empty(row.get(4), "object", &mut damaged);
+    let path = or_empty(row.get(5), "path", &mut damaged);
+    let before = or_empty(row.get(6).and_then(checked_json), "before_json", &mut damaged);
+    let after = or_empty(row.get(7).and_then(checked_json), "after_json", &mut damaged);
+    let touches = or_empty(read_touches(row, 8), "touches", &mut damaged);
+    let undoes = or_empty(row.get(9), "undoes", &mut damaged);
+    let on_behalf_of = or_empty(row.get(10), "on_behalf_of", &mut damaged);
+    if !damaged.is_empty() {
+        tracing::error!(revision = number, columns = ?damaged, "a revision in the log is damaged");
+    }
+    Ok(RevisionRow { number, at, caller, action, object, path, before, after, touches, undoes, on_behalf_of, damaged })
+}
+
+fn or_empty<T: Default>(value: Result<T>, column: &'static str, damaged: &mut Vec<&'static str>) -> T {
+    value.unwrap_or_else(|_| {
+        damaged.push(column);
+        T::default()
     })
+}
+
+fn checked_json(text: Option<String>) -> Result<Option<String>> {
+    let wrong = text.as_deref().and_then(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).err());
+    wrong.map_or(Ok(text), |error| Err(DbError::Damaged(error.to_string())))
 }
 
 fn read_touches(row: &Row, column: usize) -> Result<Vec<Touch>> {
@@ -152,7 +176,12 @@ pub struct Heading {
 pub async fn headings_after(tx: &mut Tx, number: i64, limit: i64) -> Result<Vec<Heading>> {
     const SQL: &str = "SELECT number, path, action FROM revisions WHERE number > $1 ORDER BY number LIMIT $2";
     let rows = tx.all(SQL, &[number.into(), limit.into()]).await?;
-    rows.iter().map(|row| Ok(Heading { number: row.get(0)?, path: row.get(1)?, action: row.get(2)? })).collect()
+    // What cannot be read is nobody's.
+    let heading = |row: &Row| {
+        let (path, action) = (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default());
+        Ok(Heading { number: row.get(0)?, path, action })
+    };
+    rows.iter().map(heading).collect()
 }
 
 /// The oldest revisions that are still kept, in order.

@@ -8,7 +8,7 @@ use facteur::control::idempotency::{self, Begun};
 use facteur::control::keys::{self, NewKey};
 use facteur::control::mailboxes::{self, MailboxPatch};
 use facteur::control::suspensions::{self, NewSuspension};
-use facteur::control::{aliases, history, protocols, revisions, users};
+use facteur::control::{aliases, domains, history, protocols, revisions, users, webhooks};
 use facteur::db::suspensions::Suspended;
 use facteur::model::Revision;
 use facteur::model::{Duty, Protocol, ProtocolState, SettingLevel, SuspensionScope, TenantKind, Timestamp};
@@ -274,6 +274,8 @@ pub async fn old_history_is_exported_before_it_is_dropped(bed: Bed) {
     assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0, "nothing is old");
     bed.clock.set(START + 2 * 24 * 3600 * 1000);
     bed.domain(&bed.operator, "new.example").await;
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0, "a day's worth goes into one file");
+    bed.clock.set(START + 2 * 24 * 3600 * 1000 + 1);
     let newest = revisions::newest(control).await.unwrap();
     assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 3);
     assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0);
@@ -300,4 +302,95 @@ pub async fn old_history_is_exported_before_it_is_dropped(bed: Bed) {
     assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0);
     bed.domain(&bed.operator, "next.example").await;
     assert_eq!(revisions::newest(control).await.unwrap().0, newest.0 + 1);
+}
+
+/// Whether a request was done is known from its key, however its answer got lost: as the server died, or the commit's own
+/// answer did.
+pub async fn what_is_done_is_known_though_its_answer_is_lost(bed: Bed) {
+    let (control, seal, by) = (&bed.control, &bed.seal, &bed.operator);
+    let begin = async |key| idempotency::begin(control, seal, by, key, b"request").await.unwrap();
+    let under = |key: &str| {
+        let mut caller = by.clone();
+        caller.intent.once = Some(key.into());
+        caller
+    };
+    assert!(matches!(begin("lost").await, Begun::Fresh));
+    bed.domain(&under("lost"), "lost.example").await;
+    let revision = revisions::newest(control).await.unwrap();
+    // The handler saw a failure, or nobody saw anything: the key is not given back.
+    idempotency::release(control, by, "lost").await.unwrap();
+    assert!(matches!(begin("lost").await, Begun::Done(number) if number == revision.0));
+    let made = revisions::get(control, by, revision.0).await.unwrap();
+    assert_eq!(made.after.unwrap()["name"], "lost.example");
+    // What was refused left nothing: it may be tried again.
+    assert!(matches!(begin("refused").await, Begun::Fresh));
+    let name = "lost.example".parse().unwrap();
+    let again = domains::create(control, &under("refused"), None, name, domains::DomainPatch::default()).await;
+    assert!(matches!(again, Err(facteur::control::Error::AlreadyExists(_))));
+    idempotency::release(control, by, "refused").await.unwrap();
+    assert!(matches!(begin("refused").await, Begun::Fresh));
+}
+
+/// A row of the log that cannot be read is shown as what it is, and hides none of the others.
+pub async fn a_damaged_revision_breaks_itself_alone(bed: Bed) {
+    let control = &bed.control;
+    for name in ["a.example", "b.example", "c.example", "d.example"] {
+        bed.domain(&bed.operator, name).await;
+    }
+    let newest = revisions::newest(control).await.unwrap().0;
+    let mut tx = bed.db.write().await.unwrap();
+    let garbage = "UPDATE revisions SET touches = 'garbage', after_json = '{\"id\": ' WHERE number = $1";
+    tx.execute(garbage, &[(newest - 2).into()]).await.unwrap();
+    // SQLite keeps whatever it is given, PostgreSQL what is text.
+    let octets = if bed.db.is_shared() {
+        "UPDATE revisions SET action = 'two' || CHR(10) || 'lines' WHERE number = $1"
+    } else {
+        "UPDATE revisions SET action = X'FF00', before_json = X'80', at = 'never' WHERE number = $1"
+    };
+    tx.execute(octets, &[(newest - 1).into()]).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let (all, _) = revisions::list(control, &bed.operator, None, None, 1000).await.unwrap();
+    let damaged = |items: &[revisions::RevisionView]| -> Vec<(i64, bool)> {
+        items.iter().map(|one| (one.number, one.damaged == Some("unreadable"))).collect()
+    };
+    assert_eq!(damaged(&all[..4]), [(newest, false), (newest - 1, true), (newest - 2, true), (newest - 3, false)]);
+    let feed = revisions::after(control, &bed.operator, newest - 4, 1000).await.unwrap();
+    assert_eq!((feed.items.len(), feed.next_after), (4, newest));
+    for number in [newest - 2, newest - 1] {
+        let detail = revisions::detail(control, &bed.operator, number).await.unwrap();
+        assert!(detail.not_revertible.is_some() && detail.revision.damaged.is_some(), "{detail:?}");
+    }
+    assert!(revisions::get(control, &bed.operator, newest).await.unwrap().damaged.is_none());
+    let folder = tempfile::tempdir().unwrap();
+    bed.clock.set(START + 9 * 24 * 3600 * 1000);
+    let exported = history::export(control, folder.path(), Duration::from_secs(24 * 3600)).await.unwrap();
+    assert_eq!(exported, u64::try_from(newest - 1).unwrap(), "all but the newest");
+}
+
+/// What a webhook has still to send stays in the log, however old it is.
+pub async fn history_waits_for_webhooks(bed: Bed) {
+    let control = &bed.control;
+    let outbound = facteur::net::Outbound::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap();
+    let patch = webhooks::WebhookPatch {
+        url: Some("http://127.0.0.1:9/".into()),
+        events: Some(vec!["create_domain".into()]),
+        ..webhooks::WebhookPatch::default()
+    };
+    let (webhook, ..) = webhooks::create(control, (&bed.seal, &outbound), &bed.operator, None, patch).await.unwrap();
+    let first = revisions::newest(control).await.unwrap().0;
+    bed.tenant(&bed.operator, TenantKind::Customer, "nothing of its own").await;
+    bed.domain(&bed.operator, "waits.example").await;
+    let waits = revisions::newest(control).await.unwrap().0;
+    bed.domain(&bed.operator, "newest.example").await;
+    bed.clock.set(START + 9 * 24 * 3600 * 1000);
+    let folder = tempfile::tempdir().unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    assert!(history::export(control, folder.path(), day).await.unwrap() > 0);
+    assert!(waits > first + 1);
+    assert_eq!(revisions::after(control, &bed.operator, waits - 1, 10).await.unwrap().items[0].number, waits);
+    assert_eq!(history::export(control, folder.path(), day).await.unwrap(), 0);
+    webhooks::delete(control, &bed.operator, webhook.id, None).await.unwrap();
+    assert!(history::export(control, folder.path(), day).await.unwrap() > 0);
+    not_found(revisions::get(control, &bed.operator, waits).await);
 }

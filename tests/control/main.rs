@@ -126,6 +126,9 @@ on_both! {
         what_was_suspended_above_is_not_deleted_below
         a_suspension_ends_when_it_says
         an_idempotency_key_answers_once
+        what_is_done_is_known_though_its_answer_is_lost
+        a_damaged_revision_breaks_itself_alone
+        history_waits_for_webhooks
         of_ten_requests_with_one_key_one_runs
         old_history_is_exported_before_it_is_dropped
     }

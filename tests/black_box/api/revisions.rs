@@ -13,6 +13,7 @@ crate::on_both_databases!(
     what_was_changed_since_is_a_conflict,
     what_was_made_and_deleted_goes_and_comes,
     what_was_kept_nowhere_does_not_come_back,
+    undoing_twice_is_a_conflict,
 );
 
 fn a_dry_run_shows_everything_and_does_nothing(backend: Backend) {
@@ -244,4 +245,22 @@ fn what_was_kept_nowhere_does_not_come_back(backend: Backend) {
         again["not_undone"].as_array().expect("a list").iter().filter_map(|one| one["pointer"].as_str()).collect();
     assert!(left.contains(&"") && left.contains(&"/has_password") && left.contains(&"/id"), "{again}");
     assert_eq!(api.get("/v1/mailboxes/by-address/ada@undo.example").status, 200);
+}
+
+fn undoing_twice_is_a_conflict(backend: Backend) {
+    let server = Server::start(backend);
+    let api = server.operator();
+    api.domain("base.example");
+    for (list, body) in [
+        ("/v1/domains", json!({"name": "twice.example"})),
+        ("/v1/tenants", json!({"name": "twice", "kind": "customer"})),
+        ("/v1/aliases", json!({"address": "twice@base.example", "targets": ["x@elsewhere.example"]})),
+    ] {
+        let made = id(&api.make(list, &body));
+        let revision = api.delete(&format!("{list}/{made}")).json()["revision"].clone();
+        let undo = || api.post(&format!("/v1/revisions/{revision}/revert"), &json!({}));
+        assert_eq!(undo().status, 200, "{list}");
+        assert_problem(&undo(), 409, "already_exists");
+        assert_eq!(api.get(&format!("{list}/{made}")).status, 200, "{list}");
+    }
 }
