@@ -70,10 +70,14 @@ pub async fn unused(
 ) -> Result<Paged<UnusedProtocol>> {
     let before = wanted.before(control)?;
     let mut tx = control.db.read().await?;
-    let found = candidates(&mut tx, caller, wanted, before, page.into()).await?;
-    let paged = Paged::new(found, page, |one| one.row.id.0, |one| one);
-    let items = switched_on(&mut tx, paged.items, wanted.protocol, control.now_ms()).await?;
-    Ok(Paged { items, next: paged.next })
+    let mut found = candidates(&mut tx, caller, wanted, before, page.into()).await?;
+    // Items are short: their number bounds the page, and where the next one begins does not depend on which of them stay.
+    let limit = page.limit.clamp(1, bounds::PAGE_ITEMS);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|one| one.row.id.0);
+    let items = switched_on(&mut tx, found, wanted.protocol, control.now_ms()).await?;
+    Ok(Paged { items, next })
 }
 
 async fn candidates(tx: &mut Tx, caller: &Caller, wanted: Wanted, before: i64, page: Page) -> Result<Vec<Unused>> {
