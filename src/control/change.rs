@@ -107,7 +107,8 @@ impl Change {
         revisions::insert(&mut self.tx, &row).await?;
         // With the change or not at all: whether it was done is known however its answer gets lost.
         if let Some(key) = &self.intent.once {
-            idempotency::done(&mut self.tx, &row.caller, key, row.number).await?;
+            let space = super::idempotency::space_of(&row.caller, row.on_behalf_of.as_deref());
+            idempotency::done(&mut self.tx, &space, key, row.number).await?;
         }
         if let Some(together) = self.tx.together() {
             together.made(self.revision);

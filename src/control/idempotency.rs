@@ -25,10 +25,12 @@ pub enum Begun {
 
 /// Whose keys these are: who acts for somebody has others than that somebody.
 fn space(caller: &Caller) -> String {
-    match &caller.actor {
-        Some(actor) => format!("{actor} for {}", caller.id),
-        None => caller.id.to_string(),
-    }
+    space_of(&caller.who(), caller.actor.as_ref().map(|_| caller.id.to_string()).as_deref())
+}
+
+/// The same, by who acts and for whom.
+pub(super) fn space_of(who: &str, on_behalf_of: Option<&str>) -> String {
+    on_behalf_of.map_or_else(|| who.to_owned(), |owner| format!("{who} for {owner}"))
 }
 
 /// Takes a key for a request.

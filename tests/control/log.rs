@@ -245,7 +245,7 @@ async fn fresh_of_ten(bed: &Bed, key: &'static str) -> usize {
         match begun.await.unwrap() {
             Begun::Fresh => fresh += 1,
             Begun::Running => {}
-            Begun::Answered(..) | Begun::Mismatch => panic!("nobody answered"),
+            Begun::Answered(..) | Begun::Done(_) | Begun::Mismatch => panic!("nobody answered"),
         }
     }
     fresh
