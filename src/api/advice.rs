@@ -35,6 +35,7 @@ pub struct UnusedQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Mailboxes to look at, 1 to 1000: a page may hold less.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -46,7 +47,7 @@ pub struct SwitchOffUnused {
     #[schema(example = "pop3")]
     protocol: Protocol,
     /// Days without a login by it, 1 to 3650.
-    #[schema(example = 90)]
+    #[schema(minimum = 1, maximum = 3650, example = 90)]
     days: u32,
     /// Only for mailboxes of this domain.
     domain: Option<DomainId>,

@@ -48,7 +48,7 @@ pub struct BatchItem {
     #[schema(value_type = Option<Object>)]
     body: Option<Value>,
     /// As `If-Match` of the operation.
-    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f]*$", example = json!(null))]
+    #[schema(max_length = 4000, pattern = "^[^\\u0000-\\u001f\\u007f]*$", example = json!(null))]
     if_match: Option<String>,
 }
 
@@ -229,6 +229,9 @@ fn ready(collection: &str, at: usize, item: BatchItem) -> Result<Ready, FieldErr
     }
     if item.body.as_ref().is_some_and(|body| !body.is_object()) {
         return wrong("body", "invalid", "must be an object");
+    }
+    if item.if_match.as_ref().is_some_and(|etags| etags.len() > bounds::ETAGS_OCTETS) {
+        return wrong("if_match", "too_long", "holds too many ETags");
     }
     let if_match = item.if_match.as_deref().map(HeaderValue::from_str).transpose();
     let Ok(if_match) = if_match else { return wrong("if_match", "invalid", "is no list of ETags") };

@@ -32,7 +32,7 @@ pub struct CreateInvitation {
     #[serde(default)]
     mailbox: Option<MailboxId>,
     /// Where it goes; the recovery address once it is accepted, where none is known.
-    #[schema(value_type = String, example = "ada@elsewhere.example")]
+    #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 320, example = "ada@elsewhere.example")]
     to: EmailAddress,
     /// In which language; else as `recovery` says, else as `Accept-Language` does.
     #[serde(default)]
@@ -45,7 +45,7 @@ pub struct CreateInvitation {
 pub struct UpdateRecovery {
     /// Another address; `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = "ada@elsewhere.example")]
+    #[schema(value_type = Option<String>, format = "idn-email", min_length = 3, max_length = 320, example = "ada@elsewhere.example")]
     recovery_address: Option<Option<EmailAddress>>,
     /// Another language; `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
@@ -53,7 +53,7 @@ pub struct UpdateRecovery {
     locale: Option<Option<Locale>>,
     /// Your password, when it is your own that you change.
     #[serde(default)]
-    #[schema(example = json!(null))]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = json!(null))]
     password: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl From<UpdateRecovery> for RecoveryPatch {
 #[serde(deny_unknown_fields)]
 pub struct RequestReset {
     /// A user's name, or a mailbox's address.
-    #[schema(example = "alice@example.org")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "alice@example.org")]
     name: String,
 }
 
@@ -77,10 +77,16 @@ pub struct RequestReset {
 #[serde(deny_unknown_fields)]
 pub struct ConfirmReset {
     /// From the link of an invitation or a reset.
-    #[schema(example = "dGhlIHRva2VuIG9mIGEgbGluayBpbiBhIG1haWw")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "dGhlIHRva2VuIG9mIGEgbGluayBpbiBhIG1haWw")]
     token: String,
     /// The password from now on.
-    #[schema(example = "another horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "another horse battery staple"
+    )]
     password: String,
 }
 

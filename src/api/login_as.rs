@@ -21,7 +21,11 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct LoginAs {
     /// Why, for people: its owner sees it.
-    #[schema(example = "ticket 4711: forwards do not work")]
+    #[schema(
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "ticket 4711: forwards do not work"
+    )]
     reason: String,
 }
 

@@ -223,7 +223,9 @@ pub struct MailboxQuery {
     /// True for those that hold as much as they may or more, in octets or messages; false for the others.
     over_quota: Option<bool>,
     /// Only those that hold more octets.
-    used_above: Option<u64>,
+    #[param(minimum = 0)]
+    #[serde(default, deserialize_with = "super::page::number")]
+    used_above: Option<i64>,
     /// In which order: `id` (as they were made), `address`, `created_at` or `used_bytes`; `-` before it from the end.
     sort: Option<String>,
 }

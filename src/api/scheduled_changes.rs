@@ -21,7 +21,9 @@ use crate::db::suspensions::Suspended;
 use crate::model::Timestamp;
 use crate::model::ids::{DomainId, MailboxId, ScheduledChangeId};
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Extension, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -226,7 +228,8 @@ async fn schedule(
     let mark = together.mark().await?;
     let response = within(from_within(member).send(method, &path, None, Some(&request))).await?;
     if !response.status().is_success() {
-        return Ok(response);
+        let place = if new.body.get("suspension").is_some() { "/suspension" } else { "/protocols" };
+        return at_place(place, response).await;
     }
     let mut shown = row.clone();
     if begins_now {
@@ -244,6 +247,20 @@ async fn schedule(
     together.commit().await?;
     let location = path_of(of, &format!("scheduled-changes/{}", row.id));
     Ok(created(state, location, ScheduledChange::from(&shown), revision).await)
+}
+
+/// A refusal of what was tried, with the fields where they stand in the request that schedules it.
+async fn at_place(place: &str, response: Response) -> Result<Response, Problem> {
+    let (mut parts, body) = response.into_parts();
+    let mut problem = from_within::json(Response::new(body)).await?;
+    for error in problem.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
+        let pointer = error["pointer"].as_str().unwrap_or_default();
+        if pointer.is_empty() || pointer.starts_with('/') {
+            error["pointer"] = Value::from(format!("{place}{pointer}"));
+        }
+    }
+    parts.headers.remove(CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, Body::from(problem.to_string())))
 }
 
 async fn cancel(

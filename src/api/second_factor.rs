@@ -22,10 +22,10 @@ use axum::response::Response;
 #[serde(deny_unknown_fields)]
 pub struct SecondStepRequest {
     /// From `/v1/sign-in`.
-    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVk")]
     challenge: String,
     /// The six digits of this moment, or a recovery code.
-    #[schema(example = "287082")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "287082")]
     code: String,
 }
 
@@ -34,7 +34,7 @@ pub struct SecondStepRequest {
 #[serde(deny_unknown_fields)]
 pub struct EnrolSecondFactor {
     /// Your password.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "correct horse battery staple")]
     password: String,
 }
 
@@ -43,7 +43,7 @@ pub struct EnrolSecondFactor {
 #[serde(deny_unknown_fields)]
 pub struct ConfirmSecondFactor {
     /// The six digits of this moment.
-    #[schema(example = "287082")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "287082")]
     code: String,
 }
 
@@ -52,10 +52,10 @@ pub struct ConfirmSecondFactor {
 #[serde(deny_unknown_fields)]
 pub struct BothFactors {
     /// Your password.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "correct horse battery staple")]
     password: String,
     /// The six digits of this moment, or a recovery code.
-    #[schema(example = "287082")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "287082")]
     code: String,
 }
 

@@ -37,7 +37,7 @@ pub struct SignInRequest {
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The newest one; each is exchanged once.
-    #[schema(example = "q0…")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "q0…")]
     refresh_token: String,
 }
 
@@ -46,10 +46,16 @@ pub struct RefreshRequest {
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     /// The password as it is.
-    #[schema(example = "correct horse battery staple")]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "correct horse battery staple")]
     current_password: String,
     /// The new one.
-    #[schema(example = "another horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 256,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "another horse battery staple"
+    )]
     password: String,
 }
 

@@ -73,6 +73,7 @@ pub struct UserQuery {
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Items, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only those of this tenant and below.
     tenant: Option<TenantId>,

@@ -9,7 +9,7 @@ use super::sign_ins::Of;
 use super::{Caller, Control, Error, Record, Result, mailboxes, users};
 use crate::db::Tx;
 use crate::db::recovery::{self as rows, RecoveryRow};
-use crate::model::{EmailAddress, Locale, Revision};
+use crate::model::{EmailAddress, Locale, Revision, bounds};
 use std::net::IpAddr;
 
 /// Where and how mail of ours reaches somebody.
@@ -77,6 +77,10 @@ pub async fn update(
     from: IpAddr,
 ) -> Result<(Recovery, Revision)> {
     caller.acts_for_itself()?;
+    if patch.password.as_ref().is_some_and(|password| password.len() > bounds::PASSWORD_OCTETS) {
+        let detail = format!("must have at most {} octets", bounds::PASSWORD_OCTETS);
+        return Err(Error::field("/password", "too_long", detail));
+    }
     if of.is(caller) {
         let right = match &patch.password {
             Some(password) => sign_in.confirm(caller, password, from).await?,

@@ -298,6 +298,8 @@ pub const EVENT_HEARTBEAT_TIME: Duration = Duration::from_secs(15);
 pub const EVENT_STREAM_TIME: Duration = Duration::from_secs(3600);
 /// Webhooks of a tenant.
 pub const WEBHOOKS_PER_TENANT: i64 = 50;
+/// Octets of the ETags that an item of a batch is conditional on.
+pub const ETAGS_OCTETS: usize = 4000;
 /// Octets of a webhook's address.
 pub const URL_OCTETS: usize = 2000;
 /// Patterns of a webhook's events.

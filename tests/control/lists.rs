@@ -271,7 +271,7 @@ pub async fn what_is_unused_or_full_is_found(bed: Bed) {
     assert_eq!(of(MailboxFilter { over_quota: Some(true), ..none() }).await, names(&["full"]));
     assert_eq!(of(MailboxFilter { over_quota: Some(false), ..none() }).await, names(&["free", "half"]));
     assert_eq!(of(MailboxFilter { used_above: Some(10), ..none() }).await, names(&["half"]));
-    assert_eq!(of(MailboxFilter { used_above: Some(u64::MAX), ..none() }).await, names(&[]));
+    assert_eq!(of(MailboxFilter { used_above: Some(i64::MAX), ..none() }).await, names(&[]));
     let order = walk(&bed, &bed.operator, &none(), by(&parts::MAILBOXES, "used_bytes", true, 1)).await;
     assert_eq!(order, ["half@a.example", "full@a.example", "free@a.example"]);
     // What a crash kept from being copied is found by comparing.

@@ -18,12 +18,12 @@ RULES = {
     "not_in_plan", "other_tenant", "unknown_operation", "not_offered", "out_of_reach", "in_use", "limit_reached",
     "not_revertible", "running", "not_allowed", "unauthenticated", "sign_in_refused", "throttled", "rate_limited",
     "history_dropped", "gone", "wider_than_own", "already_exists", "needs_address", "unknown_address", "reused",
-    "invalid_hash",
+    "invalid_hash", "one_of", "too_common", "made_of_name", "invalid_token",
 }
 # The same where only the place tells: a cursor is opaque, a revision must be there, an id is never 0, and what a batch
 # holds is anything until its operation is looked at.
 PLACES = [
-    ("cursor", "invalid", ""), ("/after", "out_of_range", ""), ("", "invalid", "is not a valid id"),
+    ("cursor", "invalid", ""), ("sort", "invalid", "must be one of"), ("from", "out_of_range", ""), ("/after", "out_of_range", ""), ("", "invalid", "is not a valid id"),
     ("", "invalid_query", "is not a valid id"),
     ("/items/", "control_character", ""), ("/0/", "unknown_field", "there is no column"),
 ]

@@ -395,7 +395,7 @@ pub struct MailboxFilter {
     /// That hold as much as they may, or more; or that do not.
     pub over_quota: Option<bool>,
     /// That hold more octets.
-    pub used_above: Option<u64>,
+    pub used_above: Option<i64>,
 }
 
 impl MailboxFilter {
@@ -434,7 +434,7 @@ impl MailboxFilter {
             listing.by(if over { "over_quota" } else { "not_over_quota" }, [])?;
         }
         if let Some(octets) = self.used_above {
-            listing.by("used_above", [i64::try_from(octets).unwrap_or(i64::MAX).into()])?;
+            listing.by("used_above", [octets.into()])?;
         }
         Ok(())
     }
