@@ -53,7 +53,7 @@ pub struct UpdateRecovery {
     locale: Option<Option<Locale>>,
     /// Your password, when it is your own that you change.
     #[serde(default)]
-    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = json!(null))]
+    #[schema(max_length = 256, pattern = "^[^\\u0000\\r\\n]*$", example = json!(null))]
     password: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl From<UpdateRecovery> for RecoveryPatch {
 #[serde(deny_unknown_fields)]
 pub struct RequestReset {
     /// A user's name, or a mailbox's address.
-    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "alice@example.org")]
+    #[schema(max_length = 320, pattern = "^[^\\u0000\\r\\n]*$", example = "alice@example.org")]
     name: String,
 }
 

@@ -133,6 +133,10 @@ pub async fn request(
     reads: Option<Locale>,
     from: IpAddr,
 ) -> Result<()> {
+    if name.chars().count() > bounds::ADDRESS_CHARACTERS {
+        let detail = format!("must have at most {} characters", bounds::ADDRESS_CHARACTERS);
+        return Err(Error::field("/name", "too_long", detail));
+    }
     let began = tokio::time::Instant::now();
     let outcome = send_reset(control, sign_in, name, reads, from).await;
     tokio::time::sleep_until(began + bounds::REFUSED_LOGIN_TIME).await;

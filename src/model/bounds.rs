@@ -11,6 +11,8 @@ use std::time::Duration;
 pub const LOCAL_PART_OCTETS: usize = 64;
 /// Octets of a domain name (RFC 5321 §4.5.3.1.2, RFC 1035 §2.3.4).
 pub const DOMAIN_OCTETS: usize = 255;
+/// Characters of an address, or of a name that stands for one.
+pub const ADDRESS_CHARACTERS: usize = LOCAL_PART_OCTETS + 1 + DOMAIN_OCTETS;
 /// Octets of a folder's full name in UTF-8; 1000 is what clients are seen to survive.
 pub const FOLDER_NAME_OCTETS: usize = 1000;
 /// Levels of a folder name: bounds recursion in clients that build trees.

@@ -154,7 +154,8 @@ fn hostile_texts_are_refused_in_every_field(backend: Backend) {
                 let body = example_with(one, &field.place, json!(text));
                 assert_eq!(refused(api, one, path, &body, &place), "control_character", "{} {place}", one.name);
             }
-            if let Some(longest) = field.longest {
+            // A key has no password of its own and is turned away before its length is looked at.
+            if let Some(longest) = field.longest.filter(|_| !one.path.starts_with("/v1/me/")) {
                 let body = example_with(one, &field.place, json!("x".repeat(longest + 1)));
                 refused(api, one, path, &body, &place);
             }
